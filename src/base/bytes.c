@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include <string.h>
+
+#include <openssl/crypto.h>
+
+#include <twoway/kem.h>
+
+void tw_wipe(void *p, size_t len)
+{
+    if (p != NULL) {
+        OPENSSL_cleanse(p, len);
+    }
+}
+
+size_t tw_add(size_t a, size_t b)
+{
+    return a > SIZE_MAX - b ? SIZE_MAX : a + b;
+}
+
+size_t tw_mul(size_t a, size_t b)
+{
+    return b != 0 && a > SIZE_MAX / b ? SIZE_MAX : a * b;
+}
+
+bool tw_overlap(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+    uintptr_t pa = (uintptr_t)a;
+    uintptr_t pb = (uintptr_t)b;
+
+    if (a_len == 0 || b_len == 0) {
+        return false;
+    }
+    return pa < pb ? pb - pa < a_len : pa - pb < b_len;
+}
+
+void tw_copy(void *out, const void *in, size_t len)
+{
+    if (len > 0) {
+        memcpy(out, in, len);
+    }
+}
+
+tw_err tw_buf_append(tw_buf *buf, const uint8_t *in, size_t len, size_t most)
+{
+    size_t need = tw_add(buf->len, len);
+    size_t cap;
+    uint8_t *data;
+
+    if (need > most) {
+        return TW_ERR_LIMIT;
+    }
+    if (need > buf->cap) {
+        cap = tw_mul(buf->cap, 2) > need ? tw_mul(buf->cap, 2) : need;
+        cap = cap > most ? most : cap;
+        data = OPENSSL_clear_realloc(buf->data, buf->cap, cap);
+        if (data == NULL) {
+            return TW_ERR_MEMORY;
+        }
+        buf->data = data;
+        buf->cap = cap;
+    }
+    tw_copy(buf->data + buf->len, in, len);
+    buf->len = need;
+    return TW_OK;
+}
+
+void tw_buf_free(tw_buf *buf)
+{
+    OPENSSL_clear_free(buf->data, buf->cap);
+    *buf = (tw_buf){0};
+}

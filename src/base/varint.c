@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+size_t tw_varint_len(uint64_t value)
+{
+    if (value < 1u << 6) {
+        return 1;
+    }
+    if (value < 1u << 14) {
+        return 2;
+    }
+    return value < 1u << 30 ? 4 : 8;
+}
+
+size_t tw_varint_write(uint8_t *out, uint64_t value)
+{
+    static const uint8_t prefix[TW_VARINT_MAX_LEN + 1] = {
+        [1] = 0x00, [2] = 0x40, [4] = 0x80, [8] = 0xc0};
+    size_t len = tw_varint_len(value);
+
+    for (size_t i = len; i > 0; i--) {
+        out[i - 1] = (uint8_t)value;
+        value >>= 8;
+    }
+    out[0] |= prefix[len];
+    return len;
+}
+
+size_t tw_varint_size(uint8_t first)
+{
+    return (size_t)1 << (first >> 6);
+}
+
+uint64_t tw_varint_read(const uint8_t *in)
+{
+    size_t len = tw_varint_size(in[0]);
+    uint64_t value = in[0] & 0x3f;
+
+    for (size_t i = 1; i < len; i++) {
+        value = value << 8 | in[i];
+    }
+    return value;
+}

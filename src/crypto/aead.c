@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/crypto.h"
+
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+
+/* EVP counts in int; a multiple of every cipher's block. */
+#define EVP_MOST ((size_t)1 << 30)
+
+tw_err tw_cipher_init(tw_cipher *cipher, const tw_aead_alg *alg, const tw_provider *provider)
+{
+    memset(cipher, 0, sizeof(*cipher));
+    cipher->alg = alg;
+    cipher->cipher = EVP_CIPHER_fetch(provider->libctx, alg->cipher, provider->properties);
+    return cipher->cipher == NULL ? TW_ERR_CRYPTO : TW_OK;
+}
+
+void tw_cipher_clear(tw_cipher *cipher)
+{
+    EVP_CIPHER_CTX *ctx;
+
+    for (size_t i = 0; i < TW_COUNT(cipher->contexts); i++) {
+        while ((ctx = tw_slots_take(&cipher->contexts[i])) != NULL) {
+            EVP_CIPHER_CTX_free(ctx);
+        }
+    }
+    EVP_CIPHER_free(cipher->cipher);
+    cipher->cipher = NULL;
+}
+
+/* The key is installed once; each message then sets only its nonce. */
+static bool set_key(const tw_aead *aead, const uint8_t *key)
+{
+    return EVP_CipherInit_ex2(aead->ctx, NULL, key, NULL, aead->sealing, NULL) == 1;
+}
+
+tw_err tw_aead_init(tw_aead *aead, const tw_cipher *cipher, bool sealing, const uint8_t *key,
+                    const uint8_t *nonce)
+{
+    memset(aead, 0, sizeof(*aead));
+    aead->cipher = cipher;
+    aead->sealing = sealing;
+    memcpy(aead->base, nonce, sizeof(aead->base));
+    aead->ctx = tw_slots_take(&cipher->contexts[sealing]);
+    if (aead->ctx == NULL) {
+        aead->ctx = EVP_CIPHER_CTX_new();
+        if (aead->ctx == NULL) {
+            return TW_ERR_MEMORY;
+        }
+        if (EVP_CipherInit_ex2(aead->ctx, cipher->cipher, NULL, NULL, sealing, NULL) != 1) {
+            EVP_CIPHER_CTX_free(aead->ctx);
+            aead->ctx = NULL;
+            return TW_ERR_CRYPTO;
+        }
+    }
+    if (!set_key(aead, key)) {
+        tw_aead_clear(aead);
+        return TW_ERR_CRYPTO;
+    }
+    return TW_OK;
+}
+
+void tw_aead_clear(tw_aead *aead)
+{
+    static const uint8_t no_key[TW_MAX_AEAD_KEY];
+
+    /* An idle context keeps no key: a key of zeros overwrites its schedule. */
+    if (aead->ctx != NULL && (!set_key(aead, no_key) ||
+                              !tw_slots_give(&aead->cipher->contexts[aead->sealing], aead->ctx))) {
+        EVP_CIPHER_CTX_free(aead->ctx);
+    }
+    tw_wipe(aead, sizeof(*aead));
+}
+
+/* RFC 9180 section 5.2, ComputeNonce. */
+static bool begin(tw_aead *aead)
+{
+    uint8_t nonce[TW_NONCE_LEN];
+
+    memcpy(nonce, aead->base, sizeof(nonce));
+    for (size_t i = 0; i < sizeof(aead->seq); i++) {
+        nonce[TW_NONCE_LEN - 1 - i] ^= (uint8_t)(aead->seq >> (8 * i));
+    }
+    return EVP_CipherInit_ex2(aead->ctx, NULL, NULL, nonce, aead->sealing, NULL) == 1;
+}
+
+static bool feed(tw_aead *aead, const uint8_t *in, size_t in_len, uint8_t *out)
+{
+    while (in_len > 0) {
+        size_t take = in_len < EVP_MOST ? in_len : EVP_MOST;
+        int written = 0;
+
+        if (EVP_CipherUpdate(aead->ctx, out, &written, in, (int)take) != 1) {
+            return false;
+        }
+        in += take;
+        in_len -= take;
+        out = out == NULL ? NULL : out + take;
+    }
+    return true;
+}
+
+static bool seal_end(tw_aead *aead, uint8_t *tag)
+{
+    int written = 0;
+
+    return EVP_CipherFinal_ex(aead->ctx, tag, &written) == 1 &&
+           EVP_CIPHER_CTX_ctrl(aead->ctx, EVP_CTRL_AEAD_GET_TAG, TW_TAG_LEN, tag) == 1;
+}
+
+tw_err tw_aead_seal(tw_aead *aead, const uint8_t *aad, size_t aad_len, const uint8_t *in,
+                    size_t in_len, uint8_t *out)
+{
+    if (!aead->sealing || aead->streaming) {
+        return TW_ERR_STATE;
+    }
+    if (aead->seq == UINT64_MAX || in_len > aead->cipher->alg->max_len) {
+        return TW_ERR_LIMIT;
+    }
+    if (!begin(aead) || !feed(aead, aad, aad_len, NULL) || !feed(aead, in, in_len, out) ||
+        !seal_end(aead, out + in_len)) {
+        tw_wipe(out, in_len + TW_TAG_LEN);
+        return TW_ERR_CRYPTO;
+    }
+    aead->seq++;
+    return TW_OK;
+}
+
+static tw_err open_body(tw_aead *aead, const uint8_t *aad, size_t aad_len, const uint8_t *in,
+                        size_t text_len, uint8_t *out)
+{
+    uint8_t tag[TW_TAG_LEN];
+    uint8_t none;
+    int written = 0;
+    bool authentic;
+
+    memcpy(tag, in + text_len, sizeof(tag));
+    if (!begin(aead) || !feed(aead, aad, aad_len, NULL) || !feed(aead, in, text_len, out) ||
+        EVP_CIPHER_CTX_ctrl(aead->ctx, EVP_CTRL_AEAD_SET_TAG, TW_TAG_LEN, tag) != 1) {
+        return TW_ERR_CRYPTO;
+    }
+    ERR_set_mark();
+    authentic = EVP_CipherFinal_ex(aead->ctx, &none, &written) == 1;
+    ERR_pop_to_mark();
+    return authentic ? TW_OK : TW_ERR_AUTH;
+}
+
+tw_err tw_aead_open(tw_aead *aead, const uint8_t *aad, size_t aad_len, const uint8_t *in,
+                    size_t in_len, uint8_t *out)
+{
+    tw_err err;
+
+    if (aead->sealing) {
+        return TW_ERR_STATE;
+    }
+    if (in_len < TW_TAG_LEN) {
+        return TW_ERR_AUTH;
+    }
+    if (aead->seq == UINT64_MAX || in_len - TW_TAG_LEN > aead->cipher->alg->max_len) {
+        return TW_ERR_LIMIT;
+    }
+    err = open_body(aead, aad, aad_len, in, in_len - TW_TAG_LEN, out);
+    if (err != TW_OK) {
+        tw_wipe(out, in_len - TW_TAG_LEN);
+        return err;
+    }
+    aead->seq++;
+    return TW_OK;
+}
+
+tw_err tw_aead_seal_update(tw_aead *aead, const uint8_t *in, size_t in_len, uint8_t *out)
+{
+    if (!aead->sealing) {
+        return TW_ERR_STATE;
+    }
+    if (aead->seq == UINT64_MAX || in_len > aead->cipher->alg->max_len - aead->streamed) {
+        return TW_ERR_LIMIT;
+    }
+    if ((!aead->streaming && !begin(aead)) || !feed(aead, in, in_len, out)) {
+        tw_wipe(out, in_len);
+        return TW_ERR_CRYPTO;
+    }
+    aead->streaming = true;
+    aead->streamed += in_len;
+    return TW_OK;
+}
+
+tw_err tw_aead_seal_final(tw_aead *aead, uint8_t *tag)
+{
+    if (!aead->sealing || !aead->streaming) {
+        return TW_ERR_STATE;
+    }
+    if (!seal_end(aead, tag)) {
+        return TW_ERR_CRYPTO;
+    }
+    aead->streaming = false;
+    aead->streamed = 0;
+    aead->seq++;
+    return TW_OK;
+}

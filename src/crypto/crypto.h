@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TWOWAY_CRYPTO_CRYPTO_H
+#define TWOWAY_CRYPTO_CRYPTO_H
+
+/*
+ * The only layer that calls EVP. Algorithms are const tables; objects are made
+ * once and shared by all threads, and keep the libcrypto contexts that work on
+ * them in slots, because making a context costs more than most of its uses.
+ *
+ * Errors here: TW_ERR_CRYPTO and TW_ERR_MEMORY unless a function says more. A
+ * refusal that a peer causes leaves nothing in libcrypto's error queue.
+ */
+
+#include <openssl/types.h>
+
+#include <twoway/kem.h>
+
+#include "base/base.h"
+
+#define TW_MAX_HASH     64  /* SHA-512 */
+#define TW_MAX_BLOCK    128 /* its input block */
+#define TW_MAX_AEAD_KEY 32
+#define TW_NONCE_LEN    12 /* Nn of every AEAD here, RFC 9180 section 7.3 */
+#define TW_TAG_LEN      16 /* Nt, likewise */
+#define TW_MAX_PRIVATE  66 /* largest Nsk, P-521 */
+
+/* RFC 9180 section 7.2. */
+typedef struct tw_kdf_alg {
+    uint16_t id;
+    const char *name;
+    const char *digest;
+    size_t hash_len, block_len;
+} tw_kdf_alg;
+
+/* RFC 9180 section 7.3; max_len is the most plaintext bytes under one nonce. */
+typedef struct tw_aead_alg {
+    uint16_t id;
+    const char *name;
+    const char *cipher;
+    size_t key_len;
+    uint64_t max_len;
+} tw_aead_alg;
+
+/* RFC 9180 section 7.1. `group` is libcrypto's name. */
+typedef struct tw_dh_alg {
+    uint16_t kem_id, kdf_id;
+    const char *name;
+    const char *group;
+    int nid;
+    bool nist;       /* a Weierstrass curve: points 0x04 || x || y */
+    uint8_t bitmask; /* DeriveKeyPair, section 7.1.3 */
+    size_t dh_len, public_len, private_len;
+} tw_dh_alg;
+
+/* NULL: none with that id. */
+const tw_kdf_alg *tw_kdf_alg_find(uint16_t kdf_id);
+const tw_aead_alg *tw_aead_alg_find(uint16_t aead_id);
+const tw_dh_alg *tw_dh_alg_find(uint16_t kem_id);
+const tw_dh_alg *tw_dh_alg_by_group(const char *group, int nid);
+
+/* --- Random bytes. -------------------------------------------------------- */
+
+/* From `rng`, or where it is NULL from libcrypto's generator for `secret` or for
+ * public bytes. TW_ERR_RANDOM; `out` is wiped on failure. */
+tw_err tw_random(const tw_provider *provider, const tw_rng *rng, bool secret, uint8_t *out,
+                 size_t len);
+
+/* --- HKDF (RFC 5869), by hand over one digest context that is used again. -- */
+
+typedef struct tw_hash {
+    const tw_kdf_alg *alg;
+    EVP_MD *md;
+    tw_slots contexts; /* EVP_MD_CTX */
+} tw_hash;
+
+tw_err tw_hash_init(tw_hash *hash, const tw_kdf_alg *alg, const tw_provider *provider);
+void tw_hash_clear(tw_hash *hash);
+
+typedef struct tw_piece {
+    const void *data;
+    size_t len;
+} tw_piece;
+
+/* A run of HMACs by one thread. end wipes what the context remembers. */
+typedef struct tw_hmac {
+    const tw_hash *hash;
+    EVP_MD_CTX *ctx;
+} tw_hmac;
+
+tw_err tw_hmac_begin(const tw_hash *hash, tw_hmac *out);
+void tw_hmac_end(tw_hmac *hmac);
+
+/* Extract writes hash_len bytes, expand out_len; info has at most 8 pieces. */
+tw_err tw_hkdf_extract(tw_hmac *hmac, const uint8_t *salt, size_t salt_len, const tw_piece *ikm,
+                       size_t ikm_count, uint8_t *prk);
+tw_err tw_hkdf_expand(tw_hmac *hmac, const uint8_t *prk, size_t prk_len, const tw_piece *info,
+                      size_t info_count, uint8_t *out, size_t out_len);
+
+/* --- AEAD with base nonce and counter. ------------------------------------ */
+
+typedef struct tw_cipher {
+    const tw_aead_alg *alg;
+    EVP_CIPHER *cipher;
+    tw_slots contexts[2]; /* EVP_CIPHER_CTX: for opening, for sealing */
+} tw_cipher;
+
+tw_err tw_cipher_init(tw_cipher *cipher, const tw_aead_alg *alg, const tw_provider *provider);
+void tw_cipher_clear(tw_cipher *cipher);
+
+/* One direction under one key. Message number n uses base nonce XOR n, RFC 9180
+ * section 5.2; the last number is never used, so that none can repeat. */
+typedef struct tw_aead {
+    const tw_cipher *cipher;
+    EVP_CIPHER_CTX *ctx;
+    bool sealing, streaming;
+    uint8_t base[TW_NONCE_LEN];
+    uint64_t seq;
+    uint64_t streamed;
+} tw_aead;
+
+/* key has alg->key_len bytes, nonce TW_NONCE_LEN. */
+tw_err tw_aead_init(tw_aead *aead, const tw_cipher *cipher, bool sealing, const uint8_t *key,
+                    const uint8_t *nonce);
+void tw_aead_clear(tw_aead *aead);
+
+/* seal writes in_len + TW_TAG_LEN bytes, open in_len - TW_TAG_LEN. A success
+ * takes a number, a failure none, and leaves `out` wiped. TW_ERR_LIMIT: the
+ * numbers or the cipher's length are spent. open: TW_ERR_AUTH. */
+tw_err tw_aead_seal(tw_aead *aead, const uint8_t *aad, size_t aad_len, const uint8_t *in,
+                    size_t in_len, uint8_t *out);
+tw_err tw_aead_open(tw_aead *aead, const uint8_t *aad, size_t aad_len, const uint8_t *in,
+                    size_t in_len, uint8_t *out);
+
+/* One message in pieces, aad empty; final writes TW_TAG_LEN bytes. */
+tw_err tw_aead_seal_update(tw_aead *aead, const uint8_t *in, size_t in_len, uint8_t *out);
+tw_err tw_aead_seal_final(tw_aead *aead, uint8_t *tag);
+
+/* --- What one KDF and one AEAD need, shared by all that use the pair. ------ */
+
+typedef struct tw_kit {
+    atomic_size_t refs;
+    tw_provider provider;
+    tw_hash hash;
+    tw_cipher cipher; /* cipher.alg is NULL for TW_AEAD_EXPORT_ONLY */
+} tw_kit;
+
+/* TW_ERR_INVALID: an id that this provider lacks. */
+tw_err tw_kit_new(uint16_t kdf_id, uint16_t aead_id, const tw_provider *provider, tw_kit **out);
+tw_kit *tw_kit_ref(tw_kit *kit);
+void tw_kit_unref(tw_kit *kit);
+
+/* --- Diffie-Hellman. ------------------------------------------------------ */
+
+typedef struct tw_group {
+    const tw_dh_alg *alg;
+    tw_provider provider;
+    struct ec_group_st *curve; /* NIST curves only */
+    tw_slots generators;       /* EVP_PKEY_CTX */
+    tw_slots peers;            /* EVP_PKEY to be overwritten with a peer's point */
+} tw_group;
+
+/* TW_ERR_INVALID: this provider lacks it. */
+tw_err tw_group_init(tw_group *group, const tw_dh_alg *alg, const tw_provider *provider);
+void tw_group_clear(tw_group *group);
+
+/* TW_ERR_KEY: a point that no private key should meet: wrong form, off the
+ * curve, of small order. */
+tw_err tw_group_check(const tw_group *group, const uint8_t *pk);
+
+/* For the files of this folder: a key generation context out of the slots, NULL
+ * on failure, and a key object that holds a checked point; and both back. */
+EVP_PKEY_CTX *tw_group_generator(const tw_group *group);
+void tw_group_generator_done(const tw_group *group, EVP_PKEY_CTX *ctx);
+tw_err tw_group_peer(const tw_group *group, const uint8_t *pk, EVP_PKEY **out);
+void tw_group_peer_done(const tw_group *group, EVP_PKEY *peer);
+
+/* A private key and the contexts that derive with it. Starts zeroed. */
+typedef struct tw_dh_key {
+    EVP_PKEY *pkey;
+    tw_slots derivers;
+} tw_dh_key;
+
+/* from_private: TW_ERR_KEY for a scalar out of range. */
+tw_err tw_dh_generate(const tw_group *group, tw_dh_key *out);
+tw_err tw_dh_from_private(const tw_group *group, const uint8_t *sk, tw_dh_key *out);
+tw_err tw_dh_public(const tw_group *group, const tw_dh_key *key, uint8_t *pk);
+void tw_dh_key_clear(tw_dh_key *key);
+
+/* derive checks pk (TW_ERR_KEY) and writes dh_len bytes. */
+tw_err tw_dh_derive(const tw_group *group, const tw_dh_key *key, const uint8_t *pk, uint8_t *dh);
+
+/* --- PEM. ----------------------------------------------------------------- */
+
+/* A PEM's key as raw bytes of a KEM: the private key, and its public half where
+ * the PEM has one. TW_ERR_FORMAT, TW_ERR_INVALID (no KEM for it). */
+typedef struct tw_pem_key {
+    const tw_dh_alg *alg;
+    uint8_t sk[TW_MAX_PRIVATE];
+    uint8_t pk[TW_MAX_PRIVATE * 2 + 1];
+    bool has_public;
+} tw_pem_key;
+
+tw_err tw_pem_read_private(const char *pem, size_t pem_len, const tw_provider *p, tw_pem_key *out);
+tw_err tw_pem_read_public(const char *pem, size_t pem_len, const tw_provider *p, tw_pem_key *out);
+
+/* TW_ERR_SPACE with *out_len the size needed. */
+tw_err tw_pem_write_private(const tw_dh_key *key, char *out, size_t out_cap, size_t *out_len);
+tw_err tw_pem_write_public(const tw_group *group, const uint8_t *pk, char *out, size_t out_cap,
+                           size_t *out_len);
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/crypto.h"
+
+#include <string.h>
+
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+
+tw_err tw_dh_generate(const tw_group *group, tw_dh_key *out)
+{
+    EVP_PKEY_CTX *ctx = tw_group_generator(group);
+    bool ok = ctx != NULL && EVP_PKEY_generate(ctx, &out->pkey) == 1;
+
+    tw_group_generator_done(group, ctx);
+    return ok ? TW_OK : TW_ERR_CRYPTO;
+}
+
+/* The public half of a NIST scalar, encoded. */
+static tw_err nist_public(const tw_group *group, const BIGNUM *scalar, uint8_t *pk)
+{
+    BN_CTX *bn_ctx = BN_CTX_secure_new_ex(group->provider.libctx);
+    EC_POINT *point = EC_POINT_new(group->curve);
+    size_t len = 0;
+
+    if (bn_ctx != NULL && point != NULL &&
+        EC_POINT_mul(group->curve, point, scalar, NULL, NULL, bn_ctx) == 1) {
+        len = EC_POINT_point2oct(group->curve, point, POINT_CONVERSION_UNCOMPRESSED, pk,
+                                 group->alg->public_len, bn_ctx);
+    }
+    EC_POINT_free(point);
+    BN_CTX_free(bn_ctx);
+    return len == group->alg->public_len ? TW_OK : TW_ERR_CRYPTO;
+}
+
+/* `native` is the scalar in the machine's byte order, as OSSL_PARAM wants integers. */
+static tw_err nist_assemble(const tw_group *group, uint8_t *native, uint8_t *pk, EVP_PKEY **out)
+{
+    const tw_dh_alg *alg = group->alg;
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)alg->group, 0),
+        OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, native, alg->private_len),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, pk, alg->public_len),
+        OSSL_PARAM_construct_end(),
+    };
+    EVP_PKEY_CTX *ctx =
+        EVP_PKEY_CTX_new_from_name(group->provider.libctx, "EC", group->provider.properties);
+    bool ok = ctx != NULL && EVP_PKEY_fromdata_init(ctx) == 1 &&
+              EVP_PKEY_fromdata(ctx, out, EVP_PKEY_KEYPAIR, params) == 1;
+
+    EVP_PKEY_CTX_free(ctx);
+    return ok ? TW_OK : TW_ERR_CRYPTO;
+}
+
+static tw_err nist_from_private(const tw_group *group, const uint8_t *sk, EVP_PKEY **out)
+{
+    const tw_dh_alg *alg = group->alg;
+    BIGNUM *scalar = BN_secure_new();
+    uint8_t pk[2 * TW_MAX_PRIVATE + 1];
+    uint8_t native[TW_MAX_PRIVATE];
+    tw_err err = TW_ERR_MEMORY;
+
+    if (scalar == NULL || BN_bin2bn(sk, (int)alg->private_len, scalar) == NULL) {
+        goto out;
+    }
+    BN_set_flags(scalar, BN_FLG_CONSTTIME);
+    err = TW_ERR_KEY;
+    if (BN_is_zero(scalar) || BN_cmp(scalar, EC_GROUP_get0_order(group->curve)) >= 0) {
+        goto out;
+    }
+    err = nist_public(group, scalar, pk);
+    if (err == TW_OK && BN_bn2nativepad(scalar, native, (int)alg->private_len) < 0) {
+        err = TW_ERR_CRYPTO;
+    }
+    if (err == TW_OK) {
+        err = nist_assemble(group, native, pk, out);
+    }
+out:
+    tw_wipe(native, sizeof(native));
+    BN_clear_free(scalar);
+    return err;
+}
+
+tw_err tw_dh_from_private(const tw_group *group, const uint8_t *sk, tw_dh_key *out)
+{
+    const tw_provider *p = &group->provider;
+
+    if (group->alg->nist) {
+        return nist_from_private(group, sk, &out->pkey);
+    }
+    out->pkey = EVP_PKEY_new_raw_private_key_ex(p->libctx, group->alg->group, p->properties, sk,
+                                                group->alg->private_len);
+    return out->pkey == NULL ? TW_ERR_CRYPTO : TW_OK;
+}
+
+tw_err tw_dh_public(const tw_group *group, const tw_dh_key *key, uint8_t *pk)
+{
+    size_t len = 0;
+
+    if (EVP_PKEY_get_octet_string_param(key->pkey, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, pk,
+                                        group->alg->public_len, &len) != 1 ||
+        len != group->alg->public_len) {
+        return TW_ERR_CRYPTO;
+    }
+    return TW_OK;
+}
+
+void tw_dh_key_clear(tw_dh_key *key)
+{
+    EVP_PKEY_CTX *ctx;
+
+    while ((ctx = tw_slots_take(&key->derivers)) != NULL) {
+        EVP_PKEY_CTX_free(ctx);
+    }
+    EVP_PKEY_free(key->pkey);
+    key->pkey = NULL;
+}
+
+static EVP_PKEY_CTX *deriver(const tw_group *group, const tw_dh_key *key)
+{
+    EVP_PKEY_CTX *ctx = tw_slots_take(&key->derivers);
+
+    if (ctx != NULL) {
+        return ctx;
+    }
+    ctx = EVP_PKEY_CTX_new_from_pkey(group->provider.libctx, key->pkey, group->provider.properties);
+    if (ctx != NULL && EVP_PKEY_derive_init(ctx) != 1) {
+        EVP_PKEY_CTX_free(ctx);
+        ctx = NULL;
+    }
+    return ctx;
+}
+
+tw_err tw_dh_derive(const tw_group *group, const tw_dh_key *key, const uint8_t *pk, uint8_t *dh)
+{
+    EVP_PKEY *peer;
+    EVP_PKEY_CTX *ctx;
+    size_t len = group->alg->dh_len;
+    tw_err err = tw_group_peer(group, pk, &peer);
+
+    if (err != TW_OK) {
+        return err;
+    }
+    ctx = deriver(group, key);
+    /* 0: no second validation, tw_group_peer has shown the point to be on the curve. */
+    if (ctx == NULL || EVP_PKEY_derive_set_peer_ex(ctx, peer, 0) != 1 ||
+        EVP_PKEY_derive(ctx, dh, &len) != 1 || len != group->alg->dh_len) {
+        EVP_PKEY_CTX_free(ctx);
+        tw_wipe(dh, group->alg->dh_len);
+        err = TW_ERR_CRYPTO;
+    } else if (!tw_slots_give(&key->derivers, ctx)) {
+        EVP_PKEY_CTX_free(ctx);
+    }
+    tw_group_peer_done(group, peer);
+    return err;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/crypto.h"
+
+#include <string.h>
+
+#include <openssl/evp.h>
+
+tw_err tw_hash_init(tw_hash *hash, const tw_kdf_alg *alg, const tw_provider *provider)
+{
+    memset(hash, 0, sizeof(*hash));
+    hash->alg = alg;
+    hash->md = EVP_MD_fetch(provider->libctx, alg->digest, provider->properties);
+    return hash->md == NULL ? TW_ERR_CRYPTO : TW_OK;
+}
+
+void tw_hash_clear(tw_hash *hash)
+{
+    EVP_MD_CTX *ctx;
+
+    while ((ctx = tw_slots_take(&hash->contexts)) != NULL) {
+        EVP_MD_CTX_free(ctx);
+    }
+    EVP_MD_free(hash->md);
+    hash->md = NULL;
+}
+
+tw_err tw_hmac_begin(const tw_hash *hash, tw_hmac *out)
+{
+    out->hash = hash;
+    out->ctx = tw_slots_take(&hash->contexts);
+    if (out->ctx == NULL) {
+        out->ctx = EVP_MD_CTX_new();
+    }
+    return out->ctx == NULL ? TW_ERR_MEMORY : TW_OK;
+}
+
+/* The context's input block may hold the end of a secret: fill it with zeros. */
+static bool forget(const tw_hmac *hmac)
+{
+    static const uint8_t zeros[TW_MAX_BLOCK];
+
+    return EVP_DigestInit_ex2(hmac->ctx, hmac->hash->md, NULL) == 1 &&
+           EVP_DigestUpdate(hmac->ctx, zeros, hmac->hash->alg->block_len - 1) == 1;
+}
+
+void tw_hmac_end(tw_hmac *hmac)
+{
+    if (hmac->ctx != NULL && (!forget(hmac) || !tw_slots_give(&hmac->hash->contexts, hmac->ctx))) {
+        EVP_MD_CTX_free(hmac->ctx);
+    }
+    hmac->ctx = NULL;
+}
+
+/* RFC 2104: one of the two passes, over the padded key XOR `pad` and the pieces. */
+static bool hmac_pass(tw_hmac *hmac, const uint8_t *key, uint8_t pad, const tw_piece *pieces,
+                      size_t count, uint8_t *out)
+{
+    uint8_t block[TW_MAX_BLOCK];
+    size_t block_len = hmac->hash->alg->block_len;
+    bool ok;
+
+    for (size_t i = 0; i < block_len; i++) {
+        block[i] = key[i] ^ pad;
+    }
+    ok = EVP_DigestInit_ex2(hmac->ctx, hmac->hash->md, NULL) == 1 &&
+         EVP_DigestUpdate(hmac->ctx, block, block_len) == 1;
+    for (size_t i = 0; ok && i < count; i++) {
+        ok = pieces[i].len == 0 || EVP_DigestUpdate(hmac->ctx, pieces[i].data, pieces[i].len) == 1;
+    }
+    ok = ok && EVP_DigestFinal_ex(hmac->ctx, out, NULL) == 1;
+    tw_wipe(block, sizeof(block));
+    return ok;
+}
+
+/* RFC 2104 section 2. A key is padded with zeros to a block; a longer one is hashed. */
+static tw_err hmac_of(tw_hmac *hmac, const uint8_t *key, size_t key_len, const tw_piece *pieces,
+                      size_t count, uint8_t *out)
+{
+    uint8_t padded[TW_MAX_BLOCK] = {0};
+    uint8_t inner[TW_MAX_HASH];
+    tw_piece second = {inner, hmac->hash->alg->hash_len};
+    bool ok = true;
+
+    if (key_len > hmac->hash->alg->block_len) {
+        ok = EVP_DigestInit_ex2(hmac->ctx, hmac->hash->md, NULL) == 1 &&
+             EVP_DigestUpdate(hmac->ctx, key, key_len) == 1 &&
+             EVP_DigestFinal_ex(hmac->ctx, padded, NULL) == 1;
+    } else {
+        tw_copy(padded, key, key_len);
+    }
+    ok = ok && hmac_pass(hmac, padded, 0x36, pieces, count, inner) &&
+         hmac_pass(hmac, padded, 0x5c, &second, 1, out);
+    tw_wipe(padded, sizeof(padded));
+    tw_wipe(inner, sizeof(inner));
+    return ok ? TW_OK : TW_ERR_CRYPTO;
+}
+
+tw_err tw_hkdf_extract(tw_hmac *hmac, const uint8_t *salt, size_t salt_len, const tw_piece *ikm,
+                       size_t ikm_count, uint8_t *prk)
+{
+    return hmac_of(hmac, salt, salt_len, ikm, ikm_count, prk);
+}
+
+#define MAX_INFO_PIECES 8
+
+tw_err tw_hkdf_expand(tw_hmac *hmac, const uint8_t *prk, size_t prk_len, const tw_piece *info,
+                      size_t info_count, uint8_t *out, size_t out_len)
+{
+    size_t hash_len = hmac->hash->alg->hash_len;
+    tw_piece pieces[MAX_INFO_PIECES + 2];
+    uint8_t block[TW_MAX_HASH];
+    uint8_t counter = 1;
+    size_t done = 0;
+    tw_err err = TW_OK;
+
+    if (info_count > MAX_INFO_PIECES || out_len > 255 * hash_len) {
+        return TW_ERR_INVALID;
+    }
+    pieces[0] = (tw_piece){block, 0}; /* T(0) is empty, RFC 5869 section 2.3 */
+    memcpy(pieces + 1, info, info_count * sizeof(*info));
+    pieces[info_count + 1] = (tw_piece){&counter, 1};
+    while (err == TW_OK && done < out_len) {
+        size_t take = out_len - done < hash_len ? out_len - done : hash_len;
+
+        err = hmac_of(hmac, prk, prk_len, pieces, info_count + 2, block);
+        if (err == TW_OK) {
+            memcpy(out + done, block, take);
+        }
+        pieces[0].len = hash_len;
+        counter++;
+        done += take;
+    }
+    tw_wipe(block, sizeof(block));
+    if (err != TW_OK) {
+        tw_wipe(out, out_len);
+    }
+    return err;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/crypto.h"
+
+#include <openssl/crypto.h>
+
+tw_err tw_kit_new(uint16_t kdf_id, uint16_t aead_id, const tw_provider *provider, tw_kit **out)
+{
+    static const tw_provider default_provider;
+    const tw_kdf_alg *kdf = tw_kdf_alg_find(kdf_id);
+    const tw_aead_alg *aead = tw_aead_alg_find(aead_id);
+    tw_kit *kit;
+    tw_err err;
+
+    *out = NULL;
+    if (kdf == NULL || (aead == NULL && aead_id != TW_AEAD_EXPORT_ONLY)) {
+        return TW_ERR_INVALID;
+    }
+    kit = OPENSSL_zalloc(sizeof(*kit));
+    if (kit == NULL) {
+        return TW_ERR_MEMORY;
+    }
+    atomic_init(&kit->refs, 1);
+    kit->provider = provider == NULL ? default_provider : *provider;
+    err = tw_hash_init(&kit->hash, kdf, &kit->provider);
+    if (err == TW_OK && aead != NULL) {
+        err = tw_cipher_init(&kit->cipher, aead, &kit->provider);
+    }
+    if (err != TW_OK) {
+        tw_kit_unref(kit);
+        return TW_ERR_INVALID;
+    }
+    *out = kit;
+    return TW_OK;
+}
+
+tw_kit *tw_kit_ref(tw_kit *kit)
+{
+    atomic_fetch_add_explicit(&kit->refs, 1, memory_order_relaxed);
+    return kit;
+}
+
+void tw_kit_unref(tw_kit *kit)
+{
+    if (kit != NULL && atomic_fetch_sub_explicit(&kit->refs, 1, memory_order_acq_rel) == 1) {
+        tw_hash_clear(&kit->hash);
+        tw_cipher_clear(&kit->cipher);
+        OPENSSL_free(kit);
+    }
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/crypto.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include <openssl/bio.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
+/* Refuses an encrypted PEM; libcrypto's own would ask on the terminal. */
+static int no_passphrase(char *buf, int size, int writing, void *arg)
+{
+    (void)buf;
+    (void)size;
+    (void)writing;
+    (void)arg;
+    return -1;
+}
+
+static const tw_dh_alg *alg_of(const EVP_PKEY *pkey)
+{
+    char group[64];
+
+    if (EVP_PKEY_get_base_id(pkey) != EVP_PKEY_EC) {
+        return tw_dh_alg_by_group("", EVP_PKEY_get_base_id(pkey));
+    }
+    if (EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL) != 1) {
+        return NULL;
+    }
+    return tw_dh_alg_by_group(group, OBJ_txt2nid(group));
+}
+
+static bool private_bytes(const EVP_PKEY *pkey, const tw_dh_alg *alg, uint8_t *sk)
+{
+    size_t len = alg->private_len;
+    BIGNUM *scalar = NULL;
+    bool ok;
+
+    if (!alg->nist) {
+        return EVP_PKEY_get_raw_private_key(pkey, sk, &len) == 1 && len == alg->private_len;
+    }
+    ok = EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_PRIV_KEY, &scalar) == 1 &&
+         BN_bn2binpad(scalar, sk, (int)alg->private_len) == (int)alg->private_len;
+    BN_clear_free(scalar);
+    return ok;
+}
+
+/* Always uncompressed, whatever form the PEM had. */
+static bool public_bytes(const EVP_PKEY *pkey, const tw_dh_alg *alg, uint8_t *pk)
+{
+    size_t len = 0;
+
+    return EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, pk,
+                                           alg->public_len, &len) == 1 &&
+           len == alg->public_len;
+}
+
+static tw_err pem_read(const char *pem, size_t pem_len, const tw_provider *p, bool secret,
+                       tw_pem_key *out)
+{
+    BIO *bio = NULL;
+    EVP_PKEY *pkey = NULL;
+    tw_err err = TW_ERR_FORMAT;
+
+    memset(out, 0, sizeof(*out));
+    if (pem_len == 0 || pem_len > INT_MAX) {
+        return TW_ERR_FORMAT;
+    }
+    bio = BIO_new_mem_buf(pem, (int)pem_len);
+    if (bio == NULL) {
+        return TW_ERR_MEMORY;
+    }
+    ERR_set_mark();
+    pkey =
+        secret
+            ? PEM_read_bio_PrivateKey_ex(bio, NULL, no_passphrase, NULL, p->libctx, p->properties)
+            : PEM_read_bio_PUBKEY_ex(bio, NULL, no_passphrase, NULL, p->libctx, p->properties);
+    if (pkey != NULL) {
+        out->alg = alg_of(pkey);
+        err = out->alg == NULL ? TW_ERR_INVALID : TW_OK;
+    }
+    if (err == TW_OK) {
+        out->has_public = public_bytes(pkey, out->alg, out->pk);
+        if (secret ? !private_bytes(pkey, out->alg, out->sk) : !out->has_public) {
+            err = TW_ERR_FORMAT;
+        }
+    }
+    ERR_pop_to_mark();
+    EVP_PKEY_free(pkey);
+    BIO_free(bio);
+    if (err != TW_OK) {
+        tw_wipe(out, sizeof(*out));
+    }
+    return err;
+}
+
+tw_err tw_pem_read_private(const char *pem, size_t pem_len, const tw_provider *p, tw_pem_key *out)
+{
+    return pem_read(pem, pem_len, p, true, out);
+}
+
+tw_err tw_pem_read_public(const char *pem, size_t pem_len, const tw_provider *p, tw_pem_key *out)
+{
+    return pem_read(pem, pem_len, p, false, out);
+}
+
+/* Takes what was written to `bio` (which wipes its memory when freed). */
+static tw_err pem_take(BIO *bio, char *out, size_t out_cap, size_t *out_len)
+{
+    char *text = NULL;
+    long len = BIO_get_mem_data(bio, &text);
+
+    if (len <= 0) {
+        return TW_ERR_CRYPTO;
+    }
+    *out_len = (size_t)len;
+    if (out_cap < (size_t)len) {
+        return TW_ERR_SPACE;
+    }
+    memcpy(out, text, (size_t)len);
+    return TW_OK;
+}
+
+tw_err tw_pem_write_private(const tw_dh_key *key, char *out, size_t out_cap, size_t *out_len)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    tw_err err = TW_ERR_MEMORY;
+
+    *out_len = 0;
+    if (bio != NULL) {
+        err = PEM_write_bio_PKCS8PrivateKey(bio, key->pkey, NULL, NULL, 0, NULL, NULL) == 1
+                  ? pem_take(bio, out, out_cap, out_len)
+                  : TW_ERR_CRYPTO;
+    }
+    BIO_free(bio);
+    return err;
+}
+
+static EVP_PKEY *public_pkey(const tw_group *group, const uint8_t *pk)
+{
+    const tw_dh_alg *alg = group->alg;
+    const tw_provider *p = &group->provider;
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)alg->group, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (uint8_t *)pk, alg->public_len),
+        OSSL_PARAM_construct_end(),
+    };
+    EVP_PKEY_CTX *ctx;
+    EVP_PKEY *pkey = NULL;
+
+    if (!alg->nist) {
+        return EVP_PKEY_new_raw_public_key_ex(p->libctx, alg->group, p->properties, pk,
+                                              alg->public_len);
+    }
+    ctx = EVP_PKEY_CTX_new_from_name(p->libctx, "EC", p->properties);
+    if (ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
+        EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1) {
+        pkey = NULL;
+    }
+    EVP_PKEY_CTX_free(ctx);
+    return pkey;
+}
+
+tw_err tw_pem_write_public(const tw_group *group, const uint8_t *pk, char *out, size_t out_cap,
+                           size_t *out_len)
+{
+    EVP_PKEY *pkey = public_pkey(group, pk);
+    BIO *bio = BIO_new(BIO_s_mem());
+    tw_err err = TW_ERR_CRYPTO;
+
+    *out_len = 0;
+    if (pkey != NULL && bio != NULL && PEM_write_bio_PUBKEY(bio, pkey) == 1) {
+        err = pem_take(bio, out, out_cap, out_len);
+    }
+    BIO_free(bio);
+    EVP_PKEY_free(pkey);
+    return err;
+}

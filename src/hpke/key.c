@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hpke/hpke.h"
+
+#include <string.h>
+
+#include <openssl/crypto.h>
+
+#include <twoway/twoway.h>
+
+/* Private keys in software, and PEM. */
+
+typedef struct soft_key {
+    tw_key base;
+    tw_kem *kem;
+    tw_dh_key dh;
+    uint8_t public_key[2 * TW_MAX_PRIVATE + 1];
+} soft_key;
+
+static const tw_dhkem *kem_of(const tw_key *key)
+{
+    return (const tw_dhkem *)key->kem;
+}
+
+/* Section 4.1, Decap and AuthDecap. */
+static tw_err soft_decap(const tw_key *key, const uint8_t *enc, const uint8_t *sender_public,
+                         uint8_t *secret)
+{
+    const soft_key *self = (const soft_key *)key;
+    const tw_group *group = &kem_of(key)->group;
+    size_t dh_len = group->alg->dh_len;
+    uint8_t dh[2 * TW_MAX_DH];
+    tw_err err = tw_dh_derive(group, &self->dh, enc, dh); /* checks enc */
+
+    if (err == TW_ERR_KEY) {
+        err = TW_ERR_FORMAT;
+    }
+    if (err == TW_OK && sender_public != NULL) {
+        err = tw_dh_derive(group, &self->dh, sender_public, dh + dh_len);
+        dh_len *= 2;
+    }
+    if (err == TW_OK) {
+        err = tw_dhkem_secret(key->kem, dh, dh_len, enc, key->public_key, sender_public, secret);
+    }
+    tw_wipe(dh, sizeof(dh));
+    return err;
+}
+
+static tw_err soft_auth_encap(const tw_key *key, const uint8_t *pk, const uint8_t *dh,
+                              size_t dh_len, const uint8_t *enc, uint8_t *secret)
+{
+    const soft_key *self = (const soft_key *)key;
+    const tw_group *group = &kem_of(key)->group;
+    uint8_t both[2 * TW_MAX_DH];
+    tw_err err;
+
+    if (dh_len != group->alg->dh_len) {
+        return TW_ERR_INVALID;
+    }
+    memcpy(both, dh, dh_len);
+    err = tw_dh_derive(group, &self->dh, pk, both + dh_len);
+    if (err == TW_OK) {
+        err = tw_dhkem_secret(key->kem, both, 2 * dh_len, enc, pk, key->public_key, secret);
+    }
+    tw_wipe(both, sizeof(both));
+    return err;
+}
+
+static void soft_free(tw_key *key)
+{
+    soft_key *self = (soft_key *)key;
+
+    tw_dh_key_clear(&self->dh);
+    tw_kem_free(self->kem);
+    OPENSSL_clear_free(self, sizeof(*self));
+}
+
+static const tw_key_ops soft_key_ops = {
+    .size = sizeof(tw_key_ops),
+    .decap = soft_decap,
+    .auth_encap = soft_auth_encap,
+    .free = soft_free,
+};
+
+const tw_dh_key *tw_soft_key_dh(const tw_key *key)
+{
+    return key != NULL && key->ops == &soft_key_ops ? &((const soft_key *)key)->dh : NULL;
+}
+
+/* A key object that has its KEM, but no key yet. */
+static tw_err soft_new(uint16_t kem_id, const tw_provider *provider, soft_key **out)
+{
+    soft_key *self = OPENSSL_zalloc(sizeof(*self));
+    tw_err err;
+
+    *out = NULL;
+    if (self == NULL) {
+        return TW_ERR_MEMORY;
+    }
+    err = tw_kem_new(kem_id, provider, &self->kem);
+    if (err != TW_OK) {
+        OPENSSL_free(self);
+        return err;
+    }
+    self->base.ops = &soft_key_ops;
+    self->base.kem = self->kem;
+    self->base.public_key = self->public_key;
+    *out = self;
+    return TW_OK;
+}
+
+/* Hands the key over when all went well so far, and frees it when not. */
+static tw_err soft_finish(soft_key *self, tw_err err, tw_key **out)
+{
+    if (err == TW_OK) {
+        err = tw_dh_public(&kem_of(&self->base)->group, &self->dh, self->public_key);
+    }
+    if (err != TW_OK) {
+        soft_free(&self->base);
+        return err;
+    }
+    *out = &self->base;
+    return TW_OK;
+}
+
+tw_err tw_key_generate(uint16_t kem_id, const tw_rng *rng, const tw_provider *p, tw_key **out)
+{
+    soft_key *self;
+    tw_err err;
+
+    if (out == NULL) {
+        return TW_ERR_INVALID;
+    }
+    *out = NULL;
+    err = soft_new(kem_id, p, &self);
+    if (err != TW_OK) {
+        return err;
+    }
+    err = tw_dhkem_generate(kem_of(&self->base), rng, &self->dh);
+    return soft_finish(self, err, out);
+}
+
+tw_err tw_key_from_private(uint16_t kem_id, const uint8_t *sk, size_t sk_len, const tw_provider *p,
+                           tw_key **out)
+{
+    const tw_dh_alg *alg = tw_dh_alg_find(kem_id);
+    soft_key *self;
+    tw_err err;
+
+    if (out == NULL) {
+        return TW_ERR_INVALID;
+    }
+    *out = NULL;
+    if (alg == NULL || sk == NULL || sk_len != alg->private_len) {
+        return TW_ERR_INVALID;
+    }
+    err = soft_new(kem_id, p, &self);
+    if (err != TW_OK) {
+        return err;
+    }
+    err = tw_dh_from_private(&kem_of(&self->base)->group, sk, &self->dh);
+    return soft_finish(self, err, out);
+}
+
+static const tw_provider *or_default(const tw_provider *p)
+{
+    static const tw_provider default_provider;
+
+    return p == NULL ? &default_provider : p;
+}
+
+tw_err tw_key_from_pem(const char *pem, size_t pem_len, const tw_provider *p, tw_key **out)
+{
+    tw_pem_key read;
+    tw_err err;
+
+    if (out == NULL) {
+        return TW_ERR_INVALID;
+    }
+    *out = NULL;
+    if (pem == NULL) {
+        return TW_ERR_INVALID;
+    }
+    err = tw_pem_read_private(pem, pem_len, or_default(p), &read);
+    if (err == TW_OK) {
+        err = tw_key_from_private(read.alg->kem_id, read.sk, read.alg->private_len, p, out);
+    }
+    /* A PEM whose public half is another key's would make every message unreadable. */
+    if (err == TW_OK && read.has_public &&
+        memcmp((*out)->public_key, read.pk, read.alg->public_len) != 0) {
+        tw_key_free(*out);
+        *out = NULL;
+        err = TW_ERR_KEY;
+    }
+    tw_wipe(&read, sizeof(read));
+    return err;
+}
+
+tw_err tw_key_to_pem(const tw_key *key, char *out, size_t out_cap, size_t *out_len)
+{
+    const tw_dh_key *dh = tw_soft_key_dh(key);
+
+    if (out_len == NULL) {
+        return TW_ERR_INVALID;
+    }
+    *out_len = 0;
+    if (dh == NULL || (out == NULL && out_cap > 0)) {
+        return TW_ERR_INVALID;
+    }
+    return tw_pem_write_private(dh, out, out_cap, out_len);
+}
+
+tw_err tw_public_from_pem(const char *pem, size_t pem_len, const tw_provider *p, uint16_t *kem_id,
+                          uint8_t *out, size_t out_cap, size_t *out_len)
+{
+    tw_pem_key read;
+    tw_kem *kem = NULL;
+    tw_err err;
+
+    if (out_len == NULL || kem_id == NULL) {
+        return TW_ERR_INVALID;
+    }
+    *out_len = 0;
+    *kem_id = 0;
+    if (pem == NULL || (out == NULL && out_cap > 0)) {
+        return TW_ERR_INVALID;
+    }
+    err = tw_pem_read_public(pem, pem_len, or_default(p), &read);
+    if (err == TW_OK) {
+        err = tw_kem_new(read.alg->kem_id, p, &kem);
+    }
+    if (err == TW_OK) {
+        err = kem->check(kem, read.pk);
+    }
+    tw_kem_free(kem);
+    if (err != TW_OK) {
+        return err;
+    }
+    *kem_id = read.alg->kem_id;
+    *out_len = read.alg->public_len;
+    if (out_cap < *out_len) {
+        return TW_ERR_SPACE;
+    }
+    memcpy(out, read.pk, *out_len);
+    return TW_OK;
+}
+
+tw_err tw_public_to_pem(uint16_t kem_id, const uint8_t *pk, size_t pk_len, const tw_provider *p,
+                        char *out, size_t out_cap, size_t *out_len)
+{
+    tw_kem *kem = NULL;
+    tw_err err;
+
+    if (out_len == NULL) {
+        return TW_ERR_INVALID;
+    }
+    *out_len = 0;
+    if (pk == NULL || (out == NULL && out_cap > 0)) {
+        return TW_ERR_INVALID;
+    }
+    err = tw_kem_new(kem_id, p, &kem);
+    if (err == TW_OK) {
+        err = pk_len == kem->public_len ? kem->check(kem, pk) : TW_ERR_KEY;
+    }
+    if (err == TW_OK) {
+        err = tw_pem_write_public(&((const tw_dhkem *)kem)->group, pk, out, out_cap, out_len);
+    }
+    tw_kem_free(kem);
+    return err;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "message/message.h"
+
+#include <openssl/crypto.h>
+
+struct tw_opener {
+    tw_body body;
+    enum { AT_LENGTH, IN_CHUNK, IN_FINAL, DONE } state;
+    uint8_t length[TW_VARINT_MAX_LEN]; /* of the next chunk, as far as it has come */
+    size_t length_len;
+    size_t chunk_len; /* ciphertext bytes of the chunk at hand */
+    tw_buf held;      /* of that chunk, what has come of it; grows as it comes */
+    tw_err failed;    /* sticky */
+};
+
+/* Input on the way in and plaintext on the way out of one call. */
+typedef struct passage {
+    const uint8_t *in;
+    size_t in_len;
+    uint8_t *out;
+} passage;
+
+static const uint8_t final_aad[] = {'f', 'i', 'n', 'a', 'l'};
+
+tw_err tw_opener_make(tw_body *body, tw_opener **out)
+{
+    tw_opener *self = OPENSSL_zalloc(sizeof(*self));
+
+    *out = NULL;
+    if (self == NULL) {
+        tw_body_clear(body);
+        return TW_ERR_MEMORY;
+    }
+    self->body = *body;
+    *body = (tw_body){0};
+    /* Chunked draft section 6.3: every receiver takes chunks of this length. */
+    if (self->body.max_chunk < TW_CHUNK_LEN) {
+        self->body.max_chunk = TW_CHUNK_LEN;
+    }
+    *out = self;
+    return TW_OK;
+}
+
+void tw_opener_free(tw_opener *opener)
+{
+    if (opener != NULL) {
+        tw_body_clear(&opener->body);
+        tw_buf_free(&opener->held);
+        OPENSSL_free(opener);
+    }
+}
+
+bool tw_opener_is_whole(const tw_opener *opener)
+{
+    return !opener->body.chunked;
+}
+
+size_t tw_opener_tag_len(const tw_opener *opener)
+{
+    return opener->body.tag_len;
+}
+
+/* Every chunk that opens is shorter by a tag than what was held and has come. */
+size_t tw_opener_bound(const tw_opener *opener, size_t in_len)
+{
+    size_t most;
+
+    if (opener == NULL) {
+        return 0;
+    }
+    most = tw_add(in_len, opener->held.len);
+    if (most == SIZE_MAX) {
+        return SIZE_MAX;
+    }
+    return most > opener->body.tag_len ? most - opener->body.tag_len : 0;
+}
+
+static tw_err open_chunk(tw_opener *self, const uint8_t *ct, size_t ct_len, bool final,
+                         passage *flow)
+{
+    tw_hpke_ctx *ctx = self->body.ctx;
+    tw_err err;
+
+    if (ct_len < self->body.tag_len) {
+        return TW_ERR_AUTH;
+    }
+    err = ctx->ops->open(ctx, final ? final_aad : NULL, final ? sizeof(final_aad) : 0, ct, ct_len,
+                         flow->out);
+    flow->out += err == TW_OK ? ct_len - self->body.tag_len : 0;
+    return err;
+}
+
+static tw_err take_length(tw_opener *self, passage *flow)
+{
+    const size_t tag_len = self->body.tag_len;
+    uint64_t value;
+
+    self->length[self->length_len++] = *flow->in++;
+    flow->in_len--;
+    if (self->length_len < tw_varint_size(self->length[0])) {
+        return TW_OK;
+    }
+    self->length_len = 0;
+    value = tw_varint_read(self->length);
+    if (value == 0) {
+        self->state = IN_FINAL;
+        return TW_OK;
+    }
+    if (value <= tag_len) { /* an ordinary chunk is never empty */
+        return value == tag_len ? TW_ERR_AUTH : TW_ERR_FORMAT;
+    }
+    if (value > self->body.max_chunk + tag_len) {
+        return TW_ERR_LIMIT;
+    }
+    self->chunk_len = (size_t)value;
+    self->state = IN_CHUNK;
+    return TW_OK;
+}
+
+/* Opens the chunk at hand out of the input where it lies there whole, else out of
+ * what is held once that is complete. */
+static tw_err take_chunk(tw_opener *self, passage *flow)
+{
+    size_t take = self->chunk_len - self->held.len;
+    tw_err err;
+
+    if (self->held.len == 0 && flow->in_len >= take) {
+        err = open_chunk(self, flow->in, take, false, flow);
+    } else {
+        take = flow->in_len < take ? flow->in_len : take;
+        err = tw_buf_append(&self->held, flow->in, take, self->chunk_len);
+        if (err != TW_OK || self->held.len < self->chunk_len) {
+            flow->in += take;
+            flow->in_len -= take;
+            return err;
+        }
+        err = open_chunk(self, self->held.data, self->chunk_len, false, flow);
+    }
+    flow->in += take;
+    flow->in_len -= take;
+    self->held.len = 0;
+    self->state = AT_LENGTH;
+    return err;
+}
+
+/* Goes on to the end of input or to the final chunk. */
+static tw_err take_ordinary(tw_opener *self, passage *flow)
+{
+    tw_err err = TW_OK;
+
+    while (err == TW_OK && flow->in_len > 0 && self->state != IN_FINAL) {
+        err = self->state == AT_LENGTH ? take_length(self, flow) : take_chunk(self, flow);
+    }
+    return err;
+}
+
+static tw_err hold_final(tw_opener *self, const passage *flow)
+{
+    return tw_buf_append(&self->held, flow->in, flow->in_len,
+                         self->body.max_chunk + self->body.tag_len);
+}
+
+static tw_err end_chunks(tw_opener *self, passage *flow)
+{
+    tw_err err = TW_OK;
+
+    if (self->state != IN_FINAL) {
+        return TW_ERR_TRUNCATED;
+    }
+    if (self->held.len == 0) {
+        return flow->in_len > self->body.max_chunk + self->body.tag_len
+                   ? TW_ERR_LIMIT
+                   : open_chunk(self, flow->in, flow->in_len, true, flow);
+    }
+    err = hold_final(self, flow);
+    if (err == TW_OK) {
+        err = open_chunk(self, self->held.data, self->held.len, true, flow);
+    }
+    return err;
+}
+
+static tw_err open_flow(tw_opener *self, bool final, passage *flow)
+{
+    tw_err err;
+
+    if (!self->body.chunked) {
+        tw_hpke_ctx *ctx = self->body.ctx;
+
+        if (flow->in_len < self->body.tag_len) {
+            return TW_ERR_AUTH;
+        }
+        err = ctx->ops->open(ctx, NULL, 0, flow->in, flow->in_len, flow->out);
+        flow->out += flow->in_len - self->body.tag_len;
+        return err;
+    }
+    err = take_ordinary(self, flow);
+    if (err != TW_OK) {
+        return err;
+    }
+    if (final) {
+        return end_chunks(self, flow);
+    }
+    return flow->in_len == 0 ? TW_OK : hold_final(self, flow);
+}
+
+static tw_err open_call(tw_opener *self, const uint8_t *in, size_t in_len, bool final, uint8_t *out,
+                        size_t out_cap, size_t *out_len)
+{
+    size_t bound = tw_opener_bound(self, in_len);
+    passage flow = {in, in_len, out};
+    tw_err err;
+
+    if (out_len == NULL) {
+        return TW_ERR_INVALID;
+    }
+    *out_len = 0;
+    if (self == NULL) {
+        return TW_ERR_INVALID;
+    }
+    if (self->failed != TW_OK) {
+        return self->failed;
+    }
+    if (self->state == DONE || (!self->body.chunked && !final)) {
+        return TW_ERR_STATE;
+    }
+    err = tw_body_call(in, in_len, out, out_cap, bound, out_len);
+    if (err != TW_OK) {
+        return err;
+    }
+    err = tw_backend_err(open_flow(self, final, &flow));
+    if (err != TW_OK) {
+        tw_wipe(out, bound);
+        self->failed = err;
+    } else {
+        *out_len = bound == 0 ? 0 : (size_t)(flow.out - out);
+    }
+    if (final || err != TW_OK) {
+        self->state = DONE;
+        tw_buf_free(&self->held);
+    }
+    return err;
+}
+
+tw_err tw_opener_update(tw_opener *opener, const uint8_t *in, size_t in_len, uint8_t *out,
+                        size_t out_cap, size_t *out_len)
+{
+    return open_call(opener, in, in_len, false, out, out_cap, out_len);
+}
+
+tw_err tw_opener_final(tw_opener *opener, const uint8_t *in, size_t in_len, uint8_t *out,
+                       size_t out_cap, size_t *out_len)
+{
+    return open_call(opener, in, in_len, true, out, out_cap, out_len);
+}
