@@ -178,7 +178,7 @@ tw_err tw_group_peer(const tw_group *group, const uint8_t *pk, EVP_PKEY **out)
         return TW_ERR_CRYPTO;
     }
     if (!set_point(group, peer, pk)) {
-        EVP_PKEY_free(peer); /* half written */
+        tw_group_peer_done(group, peer); /* nobody reads it before it is written again */
         return TW_ERR_KEY;
     }
     *out = peer;
