@@ -68,7 +68,7 @@ static tw_err open_message(const plan *p, bytes whole, size_t head_len, bool in_
     if (err != TW_OK) {
         must(opener == NULL);
         must(tw_err_is_peer(err));
-        must(m.head.len == head_len || err == TW_ERR_TRUNCATED);
+        must(m.head.len == head_len || err == TW_ERR_TRUNCATED || err == TW_ERR_KEY);
         return err;
     }
     must(m.head.len == head_len);
