@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+
+static bool quiet;
+static const char *verb_name;
+
+void set_quiet(bool q)
+{
+    quiet = q;
+}
+
+bool is_quiet(void)
+{
+    return quiet;
+}
+
+void set_verb(const char *name)
+{
+    verb_name = name;
+}
+
+/* The peer's codes blame a peer only where a message came from one: the same codes
+ * from the user's own files mean that the file is damaged. */
+static int status_of_refusal(subject about)
+{
+    return about == ABOUT_MESSAGE || about == ABOUT_WORK ? EX_DATAERR : EX_NOINPUT;
+}
+
+static int status_of_misuse(subject about)
+{
+    switch (about) {
+    case ABOUT_URI:
+        return EX_USAGE;
+    case ABOUT_KEY:
+    case ABOUT_PUBLIC:
+    case ABOUT_CONFIG:
+    case ABOUT_STATE:
+        return EX_NOINPUT;
+    default:
+        return EX_SOFTWARE;
+    }
+}
+
+int exit_status(tw_err err, subject about)
+{
+    switch (err) {
+    case TW_OK:
+        return EX_OK;
+    case TW_ERR_FORMAT:
+    case TW_ERR_KEY:
+    case TW_ERR_AUTH:
+    case TW_ERR_TRUNCATED:
+    case TW_ERR_LIMIT:
+        return status_of_refusal(about);
+    case TW_ERR_TOKEN_ABSENT:
+    case TW_ERR_TOKEN_BUSY:
+    case TW_ERR_TOKEN_FAILED:
+        return EX_UNAVAILABLE;
+    case TW_ERR_TOKEN_PIN:
+    case TW_ERR_TOKEN_POLICY:
+        return EX_NOPERM;
+    case TW_ERR_IO:
+        return EX_IOERR;
+    case TW_ERR_INVALID:
+    case TW_ERR_STATE:
+        return status_of_misuse(about);
+    default:
+        return EX_SOFTWARE;
+    }
+}
+
+static const struct {
+    subject about;
+    tw_err err;
+    const char *sentence;
+} sentences[] = {
+    {ABOUT_MESSAGE, TW_ERR_FORMAT,
+     "expected a message in this layout, came bytes that do not form one; say --chunked on both "
+     "ends or on neither, or have it sent again"},
+    {ABOUT_MESSAGE, TW_ERR_KEY,
+     "expected a message for this key id, KEM and suite, came one for others; see what it names "
+     "with twoway inspect, and give its sender the current configuration"},
+    {ABOUT_MESSAGE, TW_ERR_AUTH,
+     "expected a message sealed for this key with this label and layout, came one that does not "
+     "verify; check the key, --label and --chunked, or have it sent again"},
+    {ABOUT_MESSAGE, TW_ERR_TRUNCATED,
+     "expected a complete message, came one that ends early; have it sent again"},
+    {ABOUT_MESSAGE, TW_ERR_LIMIT,
+     "expected chunks of at most --max-chunk bytes, came a longer one; raise --max-chunk if its "
+     "sender is trusted with that much memory"},
+    {ABOUT_KEY, TW_ERR_FORMAT,
+     "expected an unencrypted private key in PEM, came something else; decrypt or convert it, or "
+     "make one with twoway keygen"},
+    {ABOUT_KEY, TW_ERR_INVALID,
+     "expected one key of P-256, P-384, P-521, X25519 or X448, came another or several; name one "
+     "of these kinds"},
+    {ABOUT_KEY, TW_ERR_KEY,
+     "expected a usable key pair, came one whose halves do not match; make another"},
+    {ABOUT_PUBLIC, TW_ERR_FORMAT,
+     "expected a public key in PEM (SubjectPublicKeyInfo), came something else; convert it"},
+    {ABOUT_PUBLIC, TW_ERR_INVALID,
+     "expected a key of P-256, P-384, P-521, X25519 or X448, came another kind; use one of these"},
+    {ABOUT_PUBLIC, TW_ERR_KEY,
+     "expected a point of its curve, came one that no private key should meet; ask its owner for "
+     "another"},
+    {ABOUT_CONFIG, TW_ERR_FORMAT,
+     "expected a key configuration or a list of them, came bytes that are neither; fetch it again "
+     "or make it with twoway config"},
+    {ABOUT_CONFIG, TW_ERR_KEY,
+     "expected a configuration with a KEM and a suite that this command has, came none; ask its "
+     "owner for another suite"},
+    {ABOUT_STATE, TW_ERR_FORMAT,
+     "expected an exchange stored by request or accept, came a damaged or different file; use the "
+     "file that --exchange named then"},
+    {ABOUT_STATE, TW_ERR_STATE,
+     "expected the other side's exchange, came this one; respond takes what accept stored, "
+     "receive what request stored"},
+    {ABOUT_URI, TW_ERR_INVALID,
+     "expected a PKCS#11 URI such as 'pkcs11:token=hpke;object=twoway', came one that does not "
+     "parse; see RFC 7512"},
+};
+
+/* For what does not depend on the subject. */
+static const struct {
+    tw_err err;
+    const char *sentence;
+} common[] = {
+    {TW_ERR_TOKEN_ABSENT,
+     "expected the token and key that the URI names, came none such; list what is there with "
+     "twoway tokens and check --module"},
+    {TW_ERR_TOKEN_PIN,
+     "expected the token's PIN, came none or one that the token refuses; check --pin-source, and "
+     "how many tries the token has left, before trying again"},
+    {TW_ERR_TOKEN_BUSY,
+     "expected a free session of the token in time, came none; try again when its other users are "
+     "done"},
+    {TW_ERR_TOKEN_POLICY,
+     "expected a key that the token lets derive, came one that it does not; allow CKA_DERIVE or "
+     "make a key with twoway keygen --token"},
+    {TW_ERR_TOKEN_FAILED,
+     "expected an answer from the token, came a failure of the device; look after it, then try "
+     "again"},
+    {TW_ERR_LIMIT, "expected no more than one whole message can carry, came more; use --chunked"},
+    {TW_ERR_MEMORY, "expected enough memory, came too little; free some, or use --chunked"},
+};
+
+static const char *sentence_for(tw_err err, subject about)
+{
+    for (size_t i = 0; i < sizeof(sentences) / sizeof(*sentences); i++) {
+        if (sentences[i].err == err && sentences[i].about == about) {
+            return sentences[i].sentence;
+        }
+    }
+    for (size_t i = 0; i < sizeof(common) / sizeof(*common); i++) {
+        if (common[i].err == err) {
+            return common[i].sentence;
+        }
+    }
+    /* A state or configuration is read by several calls; whatever they object to,
+     * the file is what the user can act on. */
+    return about == ABOUT_STATE || about == ABOUT_CONFIG || about == ABOUT_KEY
+               ? sentence_for(TW_ERR_FORMAT, about)
+               : NULL;
+}
+
+int fail(int status, const char *what, const char *sentence, ...)
+{
+    va_list args;
+
+    progress_clear();
+    va_start(args, sentence);
+    fprintf(stderr, "twoway: %s: ", what);
+    vfprintf(stderr, sentence, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return status;
+}
+
+int fail_errno(int status, const char *what, const char *expected, int errnum, const char *act)
+{
+    return fail(status, what, "expected %s, came '%s'; %s", expected, strerror(errnum), act);
+}
+
+int fail_tw(tw_err err, subject about, const char *what)
+{
+    const int status = exit_status(err, about);
+    const char *sentence = status == EX_SOFTWARE ? NULL : sentence_for(err, about);
+
+    if (sentence == NULL) {
+        return fail(status, what, "expected this to work, came '%s'; please report it",
+                    tw_strerror(err));
+    }
+    return fail(status, what, "%s", sentence);
+}
+
+int usage_error(const char *sentence, ...)
+{
+    va_list args;
+
+    va_start(args, sentence);
+    fputs("twoway: ", stderr);
+    if (verb_name != NULL) {
+        fprintf(stderr, "%s: ", verb_name);
+    }
+    vfprintf(stderr, sentence, args);
+    fprintf(stderr, "; see twoway%s%s --help\n", verb_name ? " " : "", verb_name ? verb_name : "");
+    va_end(args);
+    return EX_USAGE;
+}
+
+void note(const char *what, const char *sentence, ...)
+{
+    va_list args;
+
+    if (quiet) {
+        return;
+    }
+    progress_clear();
+    va_start(args, sentence);
+    fprintf(stderr, "twoway: %s: ", what);
+    vfprintf(stderr, sentence, args);
+    fputc('\n', stderr);
+    va_end(args);
+}

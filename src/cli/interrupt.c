@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* An interrupt acts at once, wherever the command is, a token's call included:
+ * outputs that are not finished go, the terminal echoes again, and the process dies
+ * of the signal, so that a shell sees what happened. */
+
+#include <signal.h>
+
+#include "cli.h"
+
+static const int signals[] = {SIGHUP, SIGINT, SIGTERM};
+enum { SIGNAL_COUNT = sizeof(signals) / sizeof(*signals) };
+
+static void interrupted(int number)
+{
+    terminal_restore();
+    outputs_unlink();
+    (void)raise(number); /* blocked until this returns, and by then the default again */
+}
+
+static void all_signals(sigset_t *set)
+{
+    (void)sigemptyset(set);
+    for (int i = 0; i < SIGNAL_COUNT; i++) {
+        (void)sigaddset(set, signals[i]);
+    }
+}
+
+void interrupts_install(void)
+{
+    struct sigaction action = {.sa_handler = interrupted, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction old;
+
+    all_signals(&action.sa_mask);
+    for (int i = 0; i < SIGNAL_COUNT; i++) {
+        if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) {
+            (void)sigaction(signals[i], &action, NULL); /* nohup's choice stands */
+        }
+    }
+}
+
+void interrupts_block(bool block)
+{
+    sigset_t set;
+
+    all_signals(&set);
+    (void)sigprocmask(block ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}

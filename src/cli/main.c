@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "cli.h"
+
+/* A file opened while one of 0, 1, 2 is closed would take its number, and a message
+ * meant for standard error would land in it. The stand-ins fail as a closed
+ * descriptor does: nothing can be read from 0 or written to 1. */
+static void fill_standard_streams(void)
+{
+    static const int stand_in[] = {O_WRONLY, O_RDONLY, O_WRONLY};
+
+    for (int fd = 0; fd < 3; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", stand_in[fd]) != fd) {
+            _Exit(EX_OSERR);
+        }
+    }
+}
+
+/* Keys and plaintext pass through memory: no core file, no debugger of the same user. */
+static void forbid_core_dumps(void)
+{
+    const struct rlimit none = {0, 0};
+
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)prctl(PR_SET_DUMPABLE, 0);
+}
+
+static int run_verb(const verb *v, int argc, char **argv)
+{
+    options o;
+    int status;
+
+    set_verb(v->name);
+    status = options_parse(v, argc, argv, &o);
+    if (status == EX_OK && o.help) {
+        help_verb(v);
+    } else if (status == EX_OK) {
+        set_quiet(o.quiet);
+        status = v->run(&o);
+    }
+    options_free(&o);
+    return status;
+}
+
+static int run_command(int argc, char **argv)
+{
+    const verb *v;
+
+    if (argc < 2) {
+        return usage_error("expected a verb, came none");
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        help_command();
+        return EX_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("twoway %s\n", tw_version());
+        return EX_OK;
+    }
+    v = verb_named(argv[1]);
+    if (v == NULL) {
+        return usage_error("expected a verb, came '%s'", argv[1]);
+    }
+    return run_verb(v, argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+    int status;
+
+    fill_standard_streams();
+    forbid_core_dumps();
+    (void)signal(SIGPIPE, SIG_IGN); /* a write then answers EPIPE */
+    (void)signal(SIGXFSZ, SIG_IGN); /* and EFBIG */
+    interrupts_install();
+
+    status = run_command(argc, argv);
+    if (status == EX_OK) {
+        status = text_flush();
+    }
+    progress_end();
+    outputs_finish(status == EX_OK);
+    return status;
+}

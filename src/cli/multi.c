@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* One to many: a body sealed once, and its key encapsulated to each receiver in a file
+ * of its own. */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli.h"
+
+typedef struct sending {
+    const options *o;
+    config_list *lists; /* one for each --to */
+    tw_config *chosen;  /* one of each list, all with the one suite */
+    tw_suite *suite;
+    tw_multi *multi;
+    tw_sealer *body;
+    uint8_t head[TW_MAX_HEAD];
+} sending;
+
+static const tw_config *offering(const config_list *l, const tw_header *h)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        const tw_config *c = &l->items[i];
+
+        for (size_t j = 0; c->kem_id == h->kem_id && j < c->symmetric_count; j++) {
+            if (c->symmetric[j].kdf_id == h->kdf_id && c->symmetric[j].aead_id == h->aead_id) {
+                return c;
+            }
+        }
+    }
+    return NULL;
+}
+
+static bool all_offer(sending *s, const tw_header *h)
+{
+    for (size_t i = 0; i < s->o->to_count; i++) {
+        const tw_config *c = offering(&s->lists[i], h);
+
+        if (c == NULL) {
+            return false;
+        }
+        s->chosen[i] = *c;
+    }
+    return true;
+}
+
+/* The first suite, in the first receiver's order, that all receivers list and we have. */
+static int choose_suite(sending *s)
+{
+    const config_list *first = &s->lists[0];
+
+    for (size_t i = 0; i < first->count; i++) {
+        const tw_config *c = &first->items[i];
+
+        for (size_t j = 0; j < c->symmetric_count; j++) {
+            const tw_header h = {c->key_id, c->kem_id, c->symmetric[j].kdf_id,
+                                 c->symmetric[j].aead_id};
+
+            if (all_offer(s, &h) &&
+                tw_suite_new(h.kem_id, h.kdf_id, h.aead_id, NULL, &s->suite) == TW_OK) {
+                return EX_OK;
+            }
+        }
+    }
+    return fail(exit_status(TW_ERR_KEY, ABOUT_CONFIG), "--to",
+                "expected configurations that share a KEM and a suite, came none that all have; "
+                "send separately");
+}
+
+static int read_configs(sending *s)
+{
+    int status = EX_OK;
+
+    s->lists = calloc(s->o->to_count, sizeof(*s->lists));
+    s->chosen = calloc(s->o->to_count, sizeof(*s->chosen));
+    if (s->lists == NULL || s->chosen == NULL) {
+        return fail_tw(TW_ERR_MEMORY, ABOUT_WORK, "request");
+    }
+    for (size_t i = 0; i < s->o->to_count && status == EX_OK; i++) {
+        status = config_list_read(s->o->to[i], &s->lists[i]);
+    }
+    return status == EX_OK ? choose_suite(s) : status;
+}
+
+/* "STATE.<n>" or "DIR/<n>.encap", counted from 1. */
+static char *state_path(const options *o, size_t i)
+{
+    char *path = NULL;
+
+    return asprintf(&path, "%s.%zu", o->exchange, i + 1) < 0 ? NULL : path;
+}
+
+static char *encap_path(const options *o, size_t i)
+{
+    char *path = NULL;
+
+    return asprintf(&path, "%s/%zu.encap", o->encap, i + 1) < 0 ? NULL : path;
+}
+
+static int states_absent(const options *o)
+{
+    int status = EX_OK;
+
+    for (size_t i = 0; o->exchange != NULL && i < o->to_count && status == EX_OK; i++) {
+        char *path = state_path(o, i);
+
+        status =
+            path != NULL ? state_absent(o, path) : fail_tw(TW_ERR_MEMORY, ABOUT_WORK, o->exchange);
+        free(path);
+    }
+    return status;
+}
+
+static int write_encap(const options *o, const char *path, const uint8_t *encap, size_t len)
+{
+    output *out;
+    int status = output_open(path, o->force ? 0 : OUTPUT_NEW, NULL, &out);
+
+    if (status == EX_OK) {
+        status = output_put(out, encap, len);
+    }
+    return status == EX_OK ? output_commit(out) : status;
+}
+
+static int encapsulate(sending *s, size_t i)
+{
+    const options *o = s->o;
+    const tw_config *to = &s->chosen[i];
+    char *encap_to = encap_path(o, i);
+    char *state_to = o->exchange != NULL ? state_path(o, i) : NULL;
+    uint8_t encap[TW_MAX_HEAD];
+    tw_exchange *exchange = NULL;
+    int status;
+    tw_err err;
+
+    if (encap_to == NULL || (o->exchange != NULL && state_to == NULL)) {
+        status = fail_tw(TW_ERR_MEMORY, ABOUT_WORK, o->encap);
+        goto out;
+    }
+    err = tw_multi_encap(s->multi, to->key_id, to->public_key, to->public_len, encap, sizeof(encap),
+                         o->exchange != NULL ? &exchange : NULL);
+    status = err == TW_OK ? EX_OK : fail_tw(err, ABOUT_CONFIG, o->to[i]);
+    if (status == EX_OK && o->exchange != NULL) {
+        status = state_save(o, state_to, exchange);
+    }
+    if (status == EX_OK) {
+        status = write_encap(o, encap_to, encap, tw_multi_encap_len(s->suite));
+    }
+out:
+    tw_exchange_free(exchange);
+    free(state_to);
+    free(encap_to);
+    return status;
+}
+
+static int seal(sending *s, input *in, output *out)
+{
+    const tw_format format = format_of(s->o);
+    const tw_err err =
+        tw_multi_new(s->suite, &format, NULL, s->head, sizeof(s->head), &s->body, &s->multi);
+    int status = err == TW_OK ? output_directory(s->o->encap) : fail_tw(err, ABOUT_WORK, "request");
+
+    for (size_t i = 0; i < s->o->to_count && status == EX_OK; i++) {
+        status = encapsulate(s, i);
+    }
+    if (status == EX_OK) {
+        status = output_put(out, s->head, tw_multi_head_len(s->suite));
+    }
+    if (status == EX_OK) {
+        status = stream_seal(s->body, s->o, in, out);
+    }
+    return status == EX_OK ? output_commit(out) : status;
+}
+
+static void sending_free(sending *s)
+{
+    tw_sealer_free(s->body);
+    tw_multi_free(s->multi);
+    tw_suite_free(s->suite);
+    for (size_t i = 0; s->lists != NULL && i < s->o->to_count; i++) {
+        config_list_free(&s->lists[i]);
+    }
+    free(s->lists);
+    free(s->chosen);
+}
+
+int request_many(const options *o)
+{
+    sending s = {.o = o};
+    input in = {.fd = -1};
+    output *out;
+    int status = states_absent(o);
+
+    if (status == EX_OK) {
+        status = read_configs(&s);
+    }
+    if (status == EX_OK) {
+        status = input_open(o->input, &in);
+    }
+    if (status == EX_OK) {
+        status = output_open(o->output, o->force ? 0 : OUTPUT_BINARY, &in, &out);
+    }
+    if (status == EX_OK) {
+        status = seal(&s, &in, out);
+    }
+    input_close(&in);
+    sending_free(&s);
+    return status;
+}

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Outputs, all or none. A regular file is written beside its place under a name of
+ * its own and renamed; what is not finished is removed by outputs_finish or by an
+ * interrupt, which both walk one list.
+ *
+ * Keys and stored exchanges are synced before they appear: nothing can make them
+ * again. Messages are not: their input is still there, and a sync would cost more
+ * than the sealing.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+struct output {
+    output *next;
+    const char *volatile doomed; /* what goes if the verb fails; NULL for nothing */
+    bool directory;              /* and that is a directory */
+    bool committed;
+    char *name; /* for messages */
+    char *path; /* where the file will be; NULL when written directly */
+    char *temporary;
+    unsigned flags;
+    mode_t mode;
+    int fd;
+};
+
+static output *volatile outputs; /* newest first */
+
+static output *output_new(const char *name, unsigned flags)
+{
+    output *out = calloc(1, sizeof(*out));
+
+    if (out != NULL) {
+        out->name = strdup(name);
+        out->flags = flags;
+        out->fd = -1;
+    }
+    if (out == NULL || out->name == NULL) {
+        free(out);
+        (void)fail_tw(TW_ERR_MEMORY, ABOUT_WORK, name);
+        return NULL;
+    }
+    out->next = outputs;
+    outputs = out;
+    return out;
+}
+
+const char *output_name(const output *out)
+{
+    return out->name;
+}
+
+static int cannot_create(const char *name, int errnum)
+{
+    return fail_errno(EX_CANTCREAT, name, "a place to write to", errnum, "name another");
+}
+
+static int exists(const char *name)
+{
+    return fail(EX_CANTCREAT, name,
+                "expected no such file, came one that exists; name another, or say --force");
+}
+
+/* The descriptor that names such as /dev/stdout stand for, else -1. They are kept as
+ * they are: renaming over the file behind them would cut it off from its owner. */
+static int inherited(const char *path)
+{
+    static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
+
+    if (path == NULL || strcmp(path, "/dev/stdout") == 0) {
+        return STDOUT_FILENO;
+    }
+    if (strcmp(path, "/dev/stderr") == 0) {
+        return STDERR_FILENO;
+    }
+    for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+        const size_t len = strlen(folders[i]);
+        char *end = NULL;
+
+        if (strncmp(path, folders[i], len) == 0 && path[len] >= '0' && path[len] <= '9') {
+            const long fd = strtol(path + len, &end, 10);
+
+            return *end == '\0' && fd <= INT_MAX ? (int)fd : -1;
+        }
+    }
+    return -1;
+}
+
+static int open_directly(output *out, const char *path, const input *in)
+{
+    const int fd = inherited(path);
+    struct stat st;
+
+    out->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
+                      : open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+    if (out->fd < 0 || fstat(out->fd, &st) != 0) {
+        return cannot_create(out->name, errno);
+    }
+    if (in != NULL && in->regular && S_ISREG(st.st_mode) && st.st_dev == in->device &&
+        st.st_ino == in->inode) {
+        return fail(EX_CANTCREAT, out->name,
+                    "expected another file than the input, came the same; name it with -o, which "
+                    "replaces it when done");
+    }
+    if ((out->flags & OUTPUT_BINARY) != 0 && isatty(out->fd) != 0) {
+        return fail(EX_USAGE, out->name,
+                    "expected a file or a pipe for binary data, came a terminal; use -o, or say "
+                    "--force");
+    }
+    return EX_OK;
+}
+
+/* A file of its own beside the final one, as only that can be renamed into place. */
+static int open_beside(output *out)
+{
+    char *copy = strdup(out->path);
+    const char *folder = copy != NULL ? dirname(copy) : NULL;
+    int saved;
+
+    if (folder == NULL || asprintf(&out->temporary, "%s/.twoway-XXXXXX", folder) < 0) {
+        free(copy);
+        return fail_tw(TW_ERR_MEMORY, ABOUT_WORK, out->name);
+    }
+    free(copy);
+    interrupts_block(true);
+    out->fd = mkostemp(out->temporary, O_CLOEXEC);
+    saved = errno;
+    if (out->fd >= 0) {
+        out->doomed = out->temporary;
+    }
+    interrupts_block(false);
+    return out->fd >= 0 ? EX_OK : cannot_create(out->name, saved);
+}
+
+/* The mode that an ordinary open() would give. */
+static mode_t default_mode(void)
+{
+    const mode_t mask = umask(0);
+
+    (void)umask(mask);
+    return 0666 & ~mask;
+}
+
+/* What is there decides: a regular file is replaced, behind a symbolic link too, and
+ * keeps its mode; a pipe or device is written to. */
+static int find_place(output *out, const char *path, bool *direct)
+{
+    struct stat st;
+    const bool found = stat(path, &st) == 0;
+
+    out->mode = (out->flags & OUTPUT_PRIVATE) != 0 ? 0600 : default_mode();
+    *direct = found && !S_ISREG(st.st_mode);
+    if (found && S_ISDIR(st.st_mode)) {
+        return cannot_create(out->name, EISDIR);
+    }
+    if (!found && errno != ENOENT) {
+        return cannot_create(out->name, errno);
+    }
+    if (*direct) {
+        return EX_OK;
+    }
+    if (!found && lstat(path, &st) == 0) {
+        return fail(EX_CANTCREAT, out->name,
+                    "expected a file, came a symbolic link to nothing; remove it or name another");
+    }
+    if (found && (out->flags & OUTPUT_NEW) != 0) {
+        return exists(out->name);
+    }
+    if (found && faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) != 0) {
+        return cannot_create(out->name, errno);
+    }
+    if (found && (out->flags & OUTPUT_PRIVATE) == 0) {
+        out->mode = st.st_mode & 0777;
+    }
+    out->path = found ? realpath(path, NULL) : strdup(path);
+    return out->path != NULL ? EX_OK : cannot_create(out->name, errno);
+}
+
+int output_open(const char *path, unsigned flags, const input *in, output **out)
+{
+    bool direct = inherited(path) >= 0;
+    int status = EX_OK;
+
+    *out = output_new(path != NULL ? path : "standard output", flags);
+    if (*out == NULL) {
+        return EX_SOFTWARE;
+    }
+    if (!direct) {
+        status = find_place(*out, path, &direct);
+    }
+    if (status != EX_OK) {
+        return status;
+    }
+    return direct ? open_directly(*out, path, in) : open_beside(*out);
+}
+
+int output_write(output *out, const void *buf, size_t len)
+{
+    const uint8_t *at = buf;
+
+    while (len > 0) {
+        const ssize_t n = write(out->fd, at, len);
+
+        if (n >= 0) {
+            at += n;
+            len -= (size_t)n;
+        } else if (errno == EAGAIN) {
+            struct pollfd ready = {.fd = out->fd, .events = POLLOUT};
+
+            (void)poll(&ready, 1, -1);
+        } else if (errno != EINTR) {
+            return errno;
+        }
+    }
+    return 0;
+}
+
+int output_failed(const output *out, int errnum)
+{
+    return fail_errno(EX_IOERR, out->name, "to write all of it", errnum,
+                      "make room or mend the place, then try again");
+}
+
+int output_put(output *out, const void *buf, size_t len)
+{
+    const int errnum = output_write(out, buf, len);
+
+    return errnum == 0 ? EX_OK : output_failed(out, errnum);
+}
+
+/* Renames, not over what has come there meanwhile when the output must be new. Some
+ * filesystems know no such rename; a link then serves. */
+static int move(const output *out)
+{
+    if ((out->flags & OUTPUT_NEW) == 0) {
+        return rename(out->temporary, out->path) == 0 ? 0 : errno;
+    }
+    if (renameat2(AT_FDCWD, out->temporary, AT_FDCWD, out->path, RENAME_NOREPLACE) == 0) {
+        return 0;
+    }
+    if (errno != EINVAL && errno != ENOSYS) {
+        return errno;
+    }
+    if (link(out->temporary, out->path) != 0) {
+        return errno;
+    }
+    (void)unlink(out->temporary);
+    return 0;
+}
+
+int output_commit(output *out)
+{
+    const int fd = out->fd;
+    int errnum = 0;
+
+    out->fd = -1;
+    if (out->path != NULL && ((out->flags & OUTPUT_PRIVATE) != 0 && fsync(fd) != 0)) {
+        errnum = errno;
+    }
+    if (out->path != NULL && errnum == 0 && fchmod(fd, out->mode) != 0) {
+        errnum = errno;
+    }
+    if (close(fd) != 0 && errnum == 0) { /* where NFS tells of a full disk */
+        errnum = errno;
+    }
+    if (errnum != 0) {
+        return output_failed(out, errnum);
+    }
+    if (out->path != NULL) {
+        interrupts_block(true);
+        errnum = move(out);
+        out->doomed = errnum == 0 ? out->path : out->temporary;
+        interrupts_block(false);
+    }
+    if (errnum != 0) {
+        return errnum == EEXIST ? exists(out->name) : cannot_create(out->name, errnum);
+    }
+    out->committed = true;
+    return EX_OK;
+}
+
+int output_directory(const char *path)
+{
+    output *out = output_new(path, 0);
+    struct stat st;
+    int errnum = 0;
+
+    if (out == NULL) {
+        return EX_SOFTWARE;
+    }
+    out->path = strdup(path);
+    if (out->path == NULL) {
+        return fail_tw(TW_ERR_MEMORY, ABOUT_WORK, path);
+    }
+    interrupts_block(true);
+    if (mkdir(path, 0777) == 0) {
+        out->directory = true;
+        out->committed = true;
+        out->doomed = out->path;
+    } else {
+        errnum = errno;
+    }
+    interrupts_block(false);
+    if (errnum == EEXIST && stat(path, &st) == 0) {
+        errnum = S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+    }
+    return errnum == 0 ? EX_OK : cannot_create(path, errnum);
+}
+
+int output_absent(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) ? exists(path) : EX_OK;
+}
+
+void outputs_unlink(void)
+{
+    for (output *out = outputs; out != NULL; out = out->next) {
+        if (out->doomed != NULL) {
+            (void)(out->directory ? rmdir(out->doomed) : unlink(out->doomed));
+        }
+    }
+}
+
+void outputs_finish(bool keep)
+{
+    interrupts_block(true);
+    for (output *out = outputs; out != NULL; out = out->next) {
+        if (keep && out->committed) {
+            out->doomed = NULL;
+        }
+    }
+    outputs_unlink();
+    while (outputs != NULL) {
+        output *out = outputs;
+
+        outputs = out->next;
+        if (out->fd >= 0) {
+            (void)close(out->fd);
+        }
+        free(out->name);
+        free(out->path);
+        free(out->temporary);
+        free(out);
+    }
+    interrupts_block(false);
+}
+
+int text_flush(void)
+{
+    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+        return fail_errno(EX_IOERR, "standard output", "to write all of it", errno,
+                          "make room or mend the place, then try again");
+    }
+    return EX_OK;
+}

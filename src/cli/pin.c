@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Where a PIN comes from when the URI does not say, or --pin-source says first. No
+ * message here repeats what --pin-source was given: someone may have typed the PIN. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+static struct termios terminal_before;
+static volatile sig_atomic_t terminal = -1; /* its descriptor while it does not echo */
+
+void terminal_restore(void)
+{
+    if (terminal >= 0) {
+        (void)tcsetattr((int)terminal, TCSANOW, &terminal_before);
+    }
+}
+
+static tw_err no_pin(const char *sentence)
+{
+    (void)fail(EX_NOPERM, "PIN", "%s", sentence);
+    return TW_ERR_TOKEN_PIN;
+}
+
+/* No echo but of the newline, and no Ctrl-Z, which would leave the shell without echo. */
+static bool echo_off(int fd)
+{
+    struct termios silent;
+
+    if (tcgetattr(fd, &terminal_before) != 0) {
+        return false;
+    }
+    silent = terminal_before;
+    silent.c_lflag &= ~(tcflag_t)ECHO;
+    silent.c_lflag |= ICANON | ISIG | ECHONL;
+    silent.c_cc[VSUSP] = _POSIX_VDISABLE;
+    terminal = fd;
+    return tcsetattr(fd, TCSAFLUSH, &silent) == 0;
+}
+
+static tw_err read_line(int fd, char *buf, size_t cap, size_t *len)
+{
+    char c;
+    ssize_t n;
+
+    for (*len = 0;;) {
+        n = read(fd, &c, 1);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0 || c == '\n') {
+            break;
+        }
+        if (*len == cap) {
+            *len = 0;
+            return no_pin("expected a shorter PIN, came one that no token takes; try again");
+        }
+        buf[(*len)++] = c;
+    }
+    tw_wipe(&c, sizeof(c));
+    return *len > 0 ? TW_OK : no_pin("expected a PIN, came an empty line; try again");
+}
+
+static void prompt(int fd, const char *label)
+{
+    dprintf(fd, "PIN for token '");
+    for (const char *c = label; c != NULL && *c != '\0'; c++) {
+        dprintf(fd, "%c", (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c);
+    }
+    dprintf(fd, "': ");
+}
+
+static tw_err from_terminal(const char *label, char *buf, size_t cap, size_t *len)
+{
+    const int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
+    tw_err err;
+
+    if (fd < 0) {
+        return no_pin("expected a terminal to ask on, came none; give --pin-source");
+    }
+    progress_clear();
+    if (echo_off(fd)) {
+        prompt(fd, label);
+        err = read_line(fd, buf, cap, len);
+    } else {
+        err = no_pin("expected a terminal that can hide what is typed, came another; give "
+                     "--pin-source");
+    }
+    terminal_restore();
+    terminal = -1;
+    (void)close(fd);
+    return err;
+}
+
+static tw_err from_environment(const char *name, char *buf, size_t cap, size_t *len)
+{
+    const char *value = getenv(name);
+
+    if (value == NULL || *value == '\0') {
+        return no_pin("expected it in the variable that --pin-source names, came none; set it");
+    }
+    if (strlen(value) > cap) {
+        return no_pin("expected a shorter PIN, came one that no token takes; set another");
+    }
+    *len = strlen(value);
+    memcpy(buf, value, *len);
+    return TW_OK;
+}
+
+/* One line ending after the PIN is not part of it. */
+static size_t without_newline(const char *buf, size_t len)
+{
+    if (len > 0 && buf[len - 1] == '\n') {
+        len--;
+    }
+    if (len > 0 && buf[len - 1] == '\r') {
+        len--;
+    }
+    return len;
+}
+
+static tw_err from_file(const char *path, char *buf, size_t cap, size_t *len)
+{
+    input in = {.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), .name = "PIN"};
+    char text[TW_TOKEN_MAX_PIN + 3]; /* a line ending, and one more to see that it is too long */
+    struct stat st;
+    size_t got = 0;
+    tw_err err = TW_OK;
+
+    if (in.fd < 0) {
+        return no_pin("expected the file that --pin-source names, came none that can be read; "
+                      "check its path");
+    }
+    if (fstat(in.fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        note("PIN", "expected a file that only its owner may read, came mode %03o; chmod 600 it",
+             (unsigned)st.st_mode & 0777U);
+    }
+    if (input_head(&in, text, sizeof(text), &got) != EX_OK) {
+        err = TW_ERR_TOKEN_PIN;
+    }
+    input_close(&in);
+    *len = without_newline(text, got);
+    if (err == TW_OK && (*len == 0 || *len > cap)) {
+        err = no_pin("expected a PIN in the file that --pin-source names, came none or one that "
+                     "no token takes; check the file");
+    }
+    if (err == TW_OK) {
+        memcpy(buf, text, *len);
+    } else {
+        *len = 0;
+    }
+    tw_wipe(text, sizeof(text));
+    return err;
+}
+
+tw_err pin_supply(void *arg, const char *token_label, char *buf, size_t cap, size_t *len)
+{
+    const char *source = ((const options *)arg)->pin_source;
+
+    *len = 0;
+    if (source == NULL || strcmp(source, "ask") == 0) {
+        return from_terminal(token_label, buf, cap, len);
+    }
+    if (strncmp(source, "env:", 4) == 0) {
+        return from_environment(source + 4, buf, cap, len);
+    }
+    return from_file(source, buf, cap, len);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Bodies, from an input to an output by the library's pump, which fills whole chunks
+ * however short the reads are. */
+
+#include <errno.h>
+
+#include "cli.h"
+
+typedef struct stream {
+    input *in;
+    output *out;
+    int errnum;   /* of the callback that failed */
+    bool reading; /* which one */
+} stream;
+
+tw_format format_of(const options *o)
+{
+    return (tw_format){
+        .size = sizeof(tw_format),
+        .label = o->label,
+        .chunked = o->chunked,
+        .max_chunk = o->max_chunk,
+    };
+}
+
+static tw_err read_some(void *arg, uint8_t *buf, size_t cap, size_t *len)
+{
+    stream *s = arg;
+    const ssize_t n = input_read(s->in, buf, cap);
+
+    *len = n > 0 ? (size_t)n : 0;
+    if (n < 0) {
+        s->errnum = errno;
+        s->reading = true;
+        return TW_ERR_IO;
+    }
+    progress_update();
+    return TW_OK;
+}
+
+static tw_err write_all(void *arg, const uint8_t *buf, size_t len)
+{
+    stream *s = arg;
+
+    s->errnum = output_write(s->out, buf, len);
+    return s->errnum == 0 ? TW_OK : TW_ERR_IO;
+}
+
+static tw_pipe pipe_of(stream *s, const options *o)
+{
+    return (tw_pipe){
+        .size = sizeof(tw_pipe),
+        .read = read_some,
+        .write = write_all,
+        .arg = s,
+        .max_whole = o->max_size,
+    };
+}
+
+static int fail_io(const stream *s)
+{
+    return s->reading ? fail_errno(EX_IOERR, s->in->name, "to read on", s->errnum, "try again")
+                      : output_failed(s->out, s->errnum);
+}
+
+int stream_seal(tw_sealer *sealer, const options *o, input *in, output *out)
+{
+    stream s = {.in = in, .out = out};
+    const tw_pipe pipe = pipe_of(&s, o);
+    tw_err err;
+
+    progress_start(o->verb->name, in);
+    err = tw_sealer_pump(sealer, &pipe);
+    progress_end();
+    if (err == TW_ERR_IO) {
+        return fail_io(&s);
+    }
+    return err == TW_OK ? EX_OK : fail_tw(err, ABOUT_WORK, in->name);
+}
+
+int stream_open(tw_opener *opener, const options *o, input *in, output *out)
+{
+    stream s = {.in = in, .out = out};
+    const tw_pipe pipe = pipe_of(&s, o);
+    tw_err err;
+
+    progress_start(o->verb->name, in);
+    err = tw_opener_pump(opener, &pipe);
+    progress_end();
+    if (err == TW_ERR_IO) {
+        return fail_io(&s);
+    }
+    if (err == TW_ERR_LIMIT && !o->chunked) {
+        return fail(exit_status(err, ABOUT_MESSAGE), in->name,
+                    "expected a whole message within --max-size, came a longer one; raise "
+                    "--max-size, or have it sent in chunks");
+    }
+    return err == TW_OK ? EX_OK : fail_tw(err, ABOUT_MESSAGE, in->name);
+}
