@@ -114,6 +114,9 @@ static verdict chunked_verdict(size_t max_chunk, const chunks *sent, bytes alter
         if (!take_varint(&altered, &len)) {
             return (verdict){TW_ERR_TRUNCATED, v.prefix_len};
         }
+        if (len == 0 && altered.len > max_chunk + TAG_LEN) {
+            return (verdict){TW_ERR_LIMIT, v.prefix_len};
+        }
         if (len == 0) {
             bool genuine = i == last && bytes_equal(altered, sent->ct[last]);
 

@@ -135,5 +135,5 @@ tw_err message_open(const peers *p, const message *m, size_t step, bytes *plain)
         must(opener == NULL);
         return err;
     }
-    return open_in_steps(opener, m->body, step, plain);
+    return open_in_steps(opener, m->body, m->format.chunked ? step : 0, plain);
 }

@@ -61,7 +61,8 @@ tw_sealer *message_begin(const peers *p, kind k, tw_format format, message *out)
 /* message_seal makes a whole message out of updates of `step` bytes. */
 message message_seal(const peers *p, kind k, tw_format format, bytes plain, size_t step);
 
-/* message_accept takes the head; message_open the body too, in steps. */
+/* message_accept takes the head; message_open the body too, in steps where the
+ * format lets it. */
 tw_err message_accept(const peers *p, const message *m, tw_opener **out);
 tw_err message_open(const peers *p, const message *m, size_t step, bytes *plain);
 

@@ -124,16 +124,20 @@ void stream_end(stream *s)
     *s = (stream){0};
 }
 
-/* in_steps leaves the last piece, never empty unless all is, to final. */
 static tw_err in_steps(stream *s, bytes in, size_t step)
 {
     tw_err err = TW_OK;
 
-    while (err == TW_OK && step > 0 && in.len > step) {
-        err = stream_update(s, bytes_part(in, 0, step));
-        in = bytes_from(in, step);
+    if (step == 0) {
+        return stream_final(s, in);
     }
-    return err == TW_OK ? stream_final(s, in) : err;
+    while (err == TW_OK && in.len > 0) {
+        size_t take = in.len < step ? in.len : step;
+
+        err = stream_update(s, bytes_part(in, 0, take));
+        in = bytes_from(in, take);
+    }
+    return err == TW_OK ? stream_final(s, bytes_none) : err;
 }
 
 bytes seal_in_steps(tw_sealer *sealer, bytes plain, size_t step)

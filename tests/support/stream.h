@@ -28,12 +28,12 @@ size_t stream_bound(const stream *s, size_t in_len);
 bytes stream_out(const stream *s); /* a view until the next call */
 void stream_end(stream *s);
 
-/* seal_in_steps takes the sealer, pushes `plain` in updates of `step` bytes (0:
- * final alone) and gives the body. */
+/* seal_in_steps takes the sealer, pushes `plain` in updates of `step` bytes and an
+ * empty final (0: all in final), and gives the body. */
 bytes seal_in_steps(tw_sealer *sealer, bytes plain, size_t step);
 
-/* open_in_steps takes the opener and pushes `body` in updates of `step` bytes (0:
- * final alone). *plain is what was released, on an error too. */
+/* open_in_steps takes the opener and pushes `body` in the same way. *plain is what
+ * was released, on an error too. */
 tw_err open_in_steps(tw_opener *opener, bytes body, size_t step, bytes *plain);
 
 #endif

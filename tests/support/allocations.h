@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_ALLOCATIONS_H
+#define TESTS_ALLOCATIONS_H
+
+/*
+ * Watches every allocation that goes through libcrypto's allocator: libcrypto's own
+ * and the library's, which are told apart by the source file they name. Starting
+ * must come before anything else touches libcrypto, so first thing in a test.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct allocations {
+    size_t calls;  /* since the last reset */
+    size_t bytes;  /* held now */
+    size_t peak;   /* most held at once since the last reset */
+    size_t failed; /* made to fail */
+} allocations;
+
+void allocations_start(void);
+
+/* The library's own, and all together. */
+allocations allocations_ours(void);
+allocations allocations_all(void);
+void allocations_reset(void); /* calls to 0, peaks to what is held */
+
+/* The library's allocation number n from now on (1 is the next) fails; 0: none. */
+void allocations_fail(size_t n);
+
+#endif
