@@ -2,7 +2,7 @@
 
 /*
  * Runs a target without libFuzzer: over every seed of a directory, over the seed
- * cut at each byte, and over the seed with each byte altered.
+ * cut at each byte, with each byte altered, and with one byte more.
  *
  *   fuzz-TARGET DIRECTORY
  */
@@ -50,7 +50,9 @@ static size_t replay(const char *directory, const char *name)
         run(seed);
         seed.data[i] ^= 0x41;
     }
-    return 1 + 2 * seed.len;
+    check_note("in seed %s with a byte more", name);
+    run(bytes_cat(seed, bytes_of("", 1)));
+    return 2 + 2 * seed.len;
 }
 
 int main(int argc, char *argv[])
