@@ -60,7 +60,8 @@ static tw_err expand(kem_kdf *kdf, const uint8_t *prk, const uint8_t *enc,
                              kdf->hash->alg->hash_len);
 }
 
-/* RFC 7748 section 6: an all-zero output tells of a point of small order. */
+/* RFC 7748 section 6: an all-zero output tells of a point of small order. Of a NIST
+ * curve it is an x-coordinate like another, RFC 9180 section 7.1.4. */
 static bool has_zero_half(const uint8_t *dh, size_t dh_len, size_t half)
 {
     for (size_t at = 0; at < dh_len; at += half) {
@@ -90,7 +91,7 @@ tw_err tw_dhkem_secret(const tw_kem *kem, const uint8_t *dh, size_t dh_len, cons
     if (err == TW_OK && dh_len != kdf.alg->dh_len * (sender_public == NULL ? 1 : 2)) {
         err = TW_ERR_INVALID;
     }
-    if (err == TW_OK && has_zero_half(dh, dh_len, kdf.alg->dh_len)) {
+    if (err == TW_OK && !kdf.alg->nist && has_zero_half(dh, dh_len, kdf.alg->dh_len)) {
         err = TW_ERR_FORMAT;
     }
     if (err == TW_OK) {
