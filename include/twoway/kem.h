@@ -140,7 +140,7 @@ TW_MUST tw_err tw_key_check(const tw_key *key);
  *
  * tw_dhkem_secret is ExtractAndExpand (RFC 9180 section 4.1): dh is one DH
  * output of Ndh bytes (NIST: the x-coordinate with its leading zeros), or two for
- * the auth modes. An all-zero output is TW_ERR_FORMAT.
+ * the auth modes. An all-zero output of X25519 or X448 is TW_ERR_FORMAT.
  *
  * tw_dhkem_prefix gives what precedes the DH output in the labelled extract,
  * and tw_dhkem_info the labelled expand's info, for a token that runs HKDF.
@@ -189,6 +189,11 @@ typedef struct tw_hpke_ops {
     tw_err (*seal_update)(tw_hpke_ctx *ctx, const uint8_t *in, size_t in_len, uint8_t *out);
     tw_err (*seal_final)(tw_hpke_ctx *ctx, uint8_t *tag);
     tw_err (*exporter_secret)(const tw_hpke_ctx *ctx, uint8_t *out, size_t out_cap, size_t *out_len);
+
+    /* Optional. The sequence number that comes next, read and, for a receiver,
+     * set: for hpke.h alone. */
+    uint64_t (*seq)(const tw_hpke_ctx *ctx);
+    tw_err (*set_seq)(tw_hpke_ctx *ctx, uint64_t seq);
 } tw_hpke_ops;
 
 struct tw_hpke_ctx {

@@ -72,6 +72,22 @@ static tw_err ctx_exporter_secret(const tw_hpke_ctx *ctx, uint8_t *out, size_t o
     return TW_OK;
 }
 
+static uint64_t ctx_seq(const tw_hpke_ctx *ctx)
+{
+    return ((const aead_ctx *)ctx)->aead.seq;
+}
+
+static tw_err ctx_set_seq(tw_hpke_ctx *ctx, uint64_t seq)
+{
+    aead_ctx *self = (aead_ctx *)ctx;
+
+    if (!has_aead(self) || self->aead.sealing) {
+        return TW_ERR_STATE;
+    }
+    self->aead.seq = seq;
+    return TW_OK;
+}
+
 static void ctx_free(tw_hpke_ctx *ctx)
 {
     aead_ctx *self = (aead_ctx *)ctx;
@@ -89,6 +105,8 @@ static const tw_hpke_ops hpke_ops = {
     .seal_update = ctx_seal_update,
     .seal_final = ctx_seal_final,
     .exporter_secret = ctx_exporter_secret,
+    .seq = ctx_seq,
+    .set_seq = ctx_set_seq,
 };
 
 /* Without an exporter secret there is nothing to export. */

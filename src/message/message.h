@@ -111,7 +111,4 @@ typedef struct tw_content {
 tw_err tw_pending_make(const tw_pending_source *from, const tw_layout *layout, const uint8_t *head,
                        const tw_content *content, tw_pending **out);
 
-/* The context that an injected suite handed over, or TW_ERR_BACKEND. */
-tw_err tw_ctx_usable(const tw_hpke_ctx *ctx);
-
 #endif
