@@ -65,12 +65,15 @@ const tw_dh_alg *tw_dh_alg_by_group(const char *group, int nid);
 tw_err tw_random(const tw_provider *provider, const tw_rng *rng, bool secret, uint8_t *out,
                  size_t len);
 
-/* --- HKDF (RFC 5869), by hand over one digest context that is used again. -- */
+/* --- HKDF (RFC 5869), by hand over one digest context that is used again, or where
+ * the caller asked for a provider's services by that provider. --------------- */
 
 typedef struct tw_hash {
     const tw_kdf_alg *alg;
-    EVP_MD *md;
-    tw_slots contexts; /* EVP_MD_CTX */
+    const char *properties; /* borrowed from the tw_provider */
+    EVP_MD *md;             /* NULL with properties */
+    EVP_KDF *kdf;           /* NULL without */
+    tw_slots contexts;      /* EVP_MD_CTX */
 } tw_hash;
 
 tw_err tw_hash_init(tw_hash *hash, const tw_kdf_alg *alg, const tw_provider *provider);
@@ -85,6 +88,7 @@ typedef struct tw_piece {
 typedef struct tw_hmac {
     const tw_hash *hash;
     EVP_MD_CTX *ctx;
+    EVP_KDF_CTX *kdf; /* with a property query */
 } tw_hmac;
 
 tw_err tw_hmac_begin(const tw_hash *hash, tw_hmac *out);
@@ -95,6 +99,12 @@ tw_err tw_hkdf_extract(tw_hmac *hmac, const uint8_t *salt, size_t salt_len, cons
                        size_t ikm_count, uint8_t *prk);
 tw_err tw_hkdf_expand(tw_hmac *hmac, const uint8_t *prk, size_t prk_len, const tw_piece *info,
                       size_t info_count, uint8_t *out, size_t out_len);
+
+/* For hkdf.c: the same two through EVP_KDF. */
+tw_err tw_provider_extract(tw_hmac *hmac, const uint8_t *salt, size_t salt_len, const tw_piece *ikm,
+                           size_t ikm_count, uint8_t *prk);
+tw_err tw_provider_expand(tw_hmac *hmac, const uint8_t *prk, size_t prk_len, const tw_piece *info,
+                          size_t info_count, uint8_t *out, size_t out_len);
 
 /* --- AEAD with base nonce and counter. ------------------------------------ */
 
@@ -180,9 +190,11 @@ typedef struct tw_dh_key {
     tw_slots derivers;
 } tw_dh_key;
 
-/* from_private: TW_ERR_KEY for a scalar out of range. */
+/* from_private: TW_ERR_KEY for a scalar out of range, or one that `pk` is not the
+ * public half of; pk may be NULL. */
 tw_err tw_dh_generate(const tw_group *group, tw_dh_key *out);
-tw_err tw_dh_from_private(const tw_group *group, const uint8_t *sk, tw_dh_key *out);
+tw_err tw_dh_from_private(const tw_group *group, const uint8_t *sk, const uint8_t *pk,
+                          tw_dh_key *out);
 tw_err tw_dh_public(const tw_group *group, const tw_dh_key *key, uint8_t *pk);
 void tw_dh_key_clear(tw_dh_key *key);
 

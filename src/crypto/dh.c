@@ -35,13 +35,14 @@ static tw_err nist_public(const tw_group *group, const BIGNUM *scalar, uint8_t *
 }
 
 /* `native` is the scalar in the machine's byte order, as OSSL_PARAM wants integers. */
-static tw_err nist_assemble(const tw_group *group, uint8_t *native, uint8_t *pk, EVP_PKEY **out)
+static tw_err nist_assemble(const tw_group *group, uint8_t *native, const uint8_t *pk,
+                            EVP_PKEY **out)
 {
     const tw_dh_alg *alg = group->alg;
     OSSL_PARAM params[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)alg->group, 0),
         OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, native, alg->private_len),
-        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, pk, alg->public_len),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (uint8_t *)pk, alg->public_len),
         OSSL_PARAM_construct_end(),
     };
     EVP_PKEY_CTX *ctx =
@@ -53,11 +54,14 @@ static tw_err nist_assemble(const tw_group *group, uint8_t *native, uint8_t *pk,
     return ok ? TW_OK : TW_ERR_CRYPTO;
 }
 
-static tw_err nist_from_private(const tw_group *group, const uint8_t *sk, EVP_PKEY **out)
+/* The public half is computed here with libcrypto's curve arithmetic, which no
+ * provider offers as a service; a given one has to be equal to it. */
+static tw_err nist_from_private(const tw_group *group, const uint8_t *sk, const uint8_t *pk,
+                                EVP_PKEY **out)
 {
     const tw_dh_alg *alg = group->alg;
     BIGNUM *scalar = BN_secure_new();
-    uint8_t pk[2 * TW_MAX_PRIVATE + 1];
+    uint8_t own[2 * TW_MAX_PRIVATE + 1];
     uint8_t native[TW_MAX_PRIVATE];
     tw_err err = TW_ERR_MEMORY;
 
@@ -69,12 +73,15 @@ static tw_err nist_from_private(const tw_group *group, const uint8_t *sk, EVP_PK
     if (BN_is_zero(scalar) || BN_cmp(scalar, EC_GROUP_get0_order(group->curve)) >= 0) {
         goto out;
     }
-    err = nist_public(group, scalar, pk);
+    err = nist_public(group, scalar, own);
+    if (err == TW_OK && pk != NULL && memcmp(own, pk, alg->public_len) != 0) {
+        err = TW_ERR_KEY;
+    }
     if (err == TW_OK && BN_bn2nativepad(scalar, native, (int)alg->private_len) < 0) {
         err = TW_ERR_CRYPTO;
     }
     if (err == TW_OK) {
-        err = nist_assemble(group, native, pk, out);
+        err = nist_assemble(group, native, own, out);
     }
 out:
     tw_wipe(native, sizeof(native));
@@ -82,16 +89,24 @@ out:
     return err;
 }
 
-tw_err tw_dh_from_private(const tw_group *group, const uint8_t *sk, tw_dh_key *out)
+tw_err tw_dh_from_private(const tw_group *group, const uint8_t *sk, const uint8_t *pk,
+                          tw_dh_key *out)
 {
     const tw_provider *p = &group->provider;
+    uint8_t own[2 * TW_MAX_PRIVATE + 1];
+    tw_err err;
 
     if (group->alg->nist) {
-        return nist_from_private(group, sk, &out->pkey);
+        return nist_from_private(group, sk, pk, &out->pkey);
     }
     out->pkey = EVP_PKEY_new_raw_private_key_ex(p->libctx, group->alg->group, p->properties, sk,
                                                 group->alg->private_len);
-    return out->pkey == NULL ? TW_ERR_CRYPTO : TW_OK;
+    if (out->pkey == NULL) {
+        return TW_ERR_CRYPTO;
+    }
+    err = tw_dh_public(group, out, own);
+    return err == TW_OK && pk != NULL && memcmp(own, pk, group->alg->public_len) != 0 ? TW_ERR_KEY
+                                                                                      : err;
 }
 
 tw_err tw_dh_public(const tw_group *group, const tw_dh_key *key, uint8_t *pk)
@@ -143,8 +158,10 @@ tw_err tw_dh_derive(const tw_group *group, const tw_dh_key *key, const uint8_t *
         return err;
     }
     ctx = deriver(group, key);
-    /* 0: no second validation, tw_group_peer has shown the point to be on the curve. */
-    if (ctx == NULL || EVP_PKEY_derive_set_peer_ex(ctx, peer, 0) != 1 ||
+    /* No second validation: tw_group_peer has shown the point to be on the curve. But a
+     * provider that the caller asked for is to see for itself. */
+    if (ctx == NULL ||
+        EVP_PKEY_derive_set_peer_ex(ctx, peer, group->provider.properties != NULL) != 1 ||
         EVP_PKEY_derive(ctx, dh, &len) != 1 || len != group->alg->dh_len) {
         EVP_PKEY_CTX_free(ctx);
         tw_wipe(dh, group->alg->dh_len);

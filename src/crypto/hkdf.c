@@ -4,13 +4,19 @@
 #include <string.h>
 
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
 
 tw_err tw_hash_init(tw_hash *hash, const tw_kdf_alg *alg, const tw_provider *provider)
 {
     memset(hash, 0, sizeof(*hash));
     hash->alg = alg;
-    hash->md = EVP_MD_fetch(provider->libctx, alg->digest, provider->properties);
-    return hash->md == NULL ? TW_ERR_CRYPTO : TW_OK;
+    hash->properties = provider->properties;
+    if (provider->properties != NULL) {
+        hash->kdf = EVP_KDF_fetch(provider->libctx, "HKDF", provider->properties);
+    } else {
+        hash->md = EVP_MD_fetch(provider->libctx, alg->digest, NULL);
+    }
+    return hash->md == NULL && hash->kdf == NULL ? TW_ERR_CRYPTO : TW_OK;
 }
 
 void tw_hash_clear(tw_hash *hash)
@@ -21,12 +27,18 @@ void tw_hash_clear(tw_hash *hash)
         EVP_MD_CTX_free(ctx);
     }
     EVP_MD_free(hash->md);
+    EVP_KDF_free(hash->kdf);
     hash->md = NULL;
+    hash->kdf = NULL;
 }
 
 tw_err tw_hmac_begin(const tw_hash *hash, tw_hmac *out)
 {
-    out->hash = hash;
+    *out = (tw_hmac){.hash = hash};
+    if (hash->kdf != NULL) {
+        out->kdf = EVP_KDF_CTX_new(hash->kdf);
+        return out->kdf == NULL ? TW_ERR_MEMORY : TW_OK;
+    }
     out->ctx = tw_slots_take(&hash->contexts);
     if (out->ctx == NULL) {
         out->ctx = EVP_MD_CTX_new();
@@ -48,7 +60,9 @@ void tw_hmac_end(tw_hmac *hmac)
     if (hmac->ctx != NULL && (!forget(hmac) || !tw_slots_give(&hmac->hash->contexts, hmac->ctx))) {
         EVP_MD_CTX_free(hmac->ctx);
     }
+    EVP_KDF_CTX_free(hmac->kdf);
     hmac->ctx = NULL;
+    hmac->kdf = NULL;
 }
 
 /* RFC 2104: one of the two passes, over the padded key XOR `pad` and the pieces. */
@@ -98,6 +112,9 @@ static tw_err hmac_of(tw_hmac *hmac, const uint8_t *key, size_t key_len, const t
 tw_err tw_hkdf_extract(tw_hmac *hmac, const uint8_t *salt, size_t salt_len, const tw_piece *ikm,
                        size_t ikm_count, uint8_t *prk)
 {
+    if (hmac->kdf != NULL) {
+        return tw_provider_extract(hmac, salt, salt_len, ikm, ikm_count, prk);
+    }
     return hmac_of(hmac, salt, salt_len, ikm, ikm_count, prk);
 }
 
@@ -115,6 +132,9 @@ tw_err tw_hkdf_expand(tw_hmac *hmac, const uint8_t *prk, size_t prk_len, const t
 
     if (info_count > MAX_INFO_PIECES || out_len > 255 * hash_len) {
         return TW_ERR_INVALID;
+    }
+    if (hmac->kdf != NULL) {
+        return tw_provider_expand(hmac, prk, prk_len, info, info_count, out, out_len);
     }
     pieces[0] = (tw_piece){block, 0}; /* T(0) is empty, RFC 5869 section 2.3 */
     memcpy(pieces + 1, info, info_count * sizeof(*info));

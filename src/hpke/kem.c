@@ -50,7 +50,7 @@ tw_err tw_kem_new(uint16_t kem_id, const tw_provider *provider, tw_kem **out)
     }
     *out = NULL;
     provider = provider == NULL ? &default_provider : provider;
-    if (alg == NULL || provider->properties != NULL) {
+    if (alg == NULL) {
         return TW_ERR_INVALID;
     }
     self = OPENSSL_zalloc(sizeof(*self));
@@ -129,7 +129,7 @@ static tw_err derive_scalar(const tw_dhkem *kem, tw_hmac *hmac, const uint8_t *p
             sk[0] &= alg->bitmask;
         }
         if (err == TW_OK) {
-            err = tw_dh_from_private(&kem->group, sk, out);
+            err = tw_dh_from_private(&kem->group, sk, NULL, out);
         }
     }
     tw_wipe(sk, sizeof(sk));

@@ -139,12 +139,23 @@ tw_err tw_key_generate(uint16_t kem_id, const tw_rng *rng, const tw_provider *p,
     return soft_finish(self, err, out);
 }
 
+static tw_err from_private(const tw_dh_alg *alg, const uint8_t *sk, const uint8_t *pk,
+                           const tw_provider *p, tw_key **out)
+{
+    soft_key *self;
+    tw_err err = soft_new(alg->kem_id, p, &self);
+
+    if (err != TW_OK) {
+        return err;
+    }
+    err = tw_dh_from_private(&kem_of(&self->base)->group, sk, pk, &self->dh);
+    return soft_finish(self, err, out);
+}
+
 tw_err tw_key_from_private(uint16_t kem_id, const uint8_t *sk, size_t sk_len, const tw_provider *p,
                            tw_key **out)
 {
     const tw_dh_alg *alg = tw_dh_alg_find(kem_id);
-    soft_key *self;
-    tw_err err;
 
     if (out == NULL) {
         return TW_ERR_INVALID;
@@ -153,12 +164,7 @@ tw_err tw_key_from_private(uint16_t kem_id, const uint8_t *sk, size_t sk_len, co
     if (alg == NULL || sk == NULL || sk_len != alg->private_len) {
         return TW_ERR_INVALID;
     }
-    err = soft_new(kem_id, p, &self);
-    if (err != TW_OK) {
-        return err;
-    }
-    err = tw_dh_from_private(&kem_of(&self->base)->group, sk, &self->dh);
-    return soft_finish(self, err, out);
+    return from_private(alg, sk, NULL, p, out);
 }
 
 static const tw_provider *or_default(const tw_provider *p)
@@ -182,14 +188,8 @@ tw_err tw_key_from_pem(const char *pem, size_t pem_len, const tw_provider *p, tw
     }
     err = tw_pem_read_private(pem, pem_len, or_default(p), &read);
     if (err == TW_OK) {
-        err = tw_key_from_private(read.alg->kem_id, read.sk, read.alg->private_len, p, out);
-    }
-    /* A PEM whose public half is another key's would make every message unreadable. */
-    if (err == TW_OK && read.has_public &&
-        memcmp((*out)->public_key, read.pk, read.alg->public_len) != 0) {
-        tw_key_free(*out);
-        *out = NULL;
-        err = TW_ERR_KEY;
+        /* A PEM whose public half is another key's would make every message unreadable. */
+        err = from_private(read.alg, read.sk, read.has_public ? read.pk : NULL, p, out);
     }
     tw_wipe(&read, sizeof(read));
     return err;

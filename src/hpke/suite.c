@@ -95,7 +95,7 @@ tw_err tw_suite_with_kem(const tw_kem *kem, uint16_t kdf_id, uint16_t aead_id,
         return TW_ERR_INVALID;
     }
     *out = NULL;
-    if (tw_kem_usable(kem) != TW_OK || (provider != NULL && provider->properties != NULL)) {
+    if (tw_kem_usable(kem) != TW_OK) {
         return TW_ERR_INVALID;
     }
     self = OPENSSL_zalloc(sizeof(*self));

@@ -24,12 +24,16 @@ const char tw_multi_aad[15] = {'m', 'u', 'l', 't', 'i', '-', 'e', 'n',
  * calls AES-128-GCM is AES-256-GCM for the body. */
 tw_err tw_content_kit(const tw_suite *suite, tw_kit **out)
 {
-    uint16_t aead_id = suite->aead_id;
+    tw_kit *own;
+    tw_err err = tw_suite_kit(suite, &own);
 
-    if (aead_id == TW_AEAD_AES_128_GCM) {
-        return tw_kit_new(suite->kdf_id, TW_AEAD_AES_256_GCM, NULL, out);
+    if (err != TW_OK || suite->aead_id != TW_AEAD_AES_128_GCM) {
+        *out = own;
+        return err;
     }
-    return tw_suite_kit(suite, out);
+    err = tw_kit_new(suite->kdf_id, TW_AEAD_AES_256_GCM, &own->provider, out);
+    tw_kit_unref(own);
+    return err;
 }
 
 size_t tw_multi_head_len(const tw_suite *suite)
