@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "token.h"
+
+#include <stdlib.h>
+
+/* The object has not got it, or keeps it: an answer, not a failure. */
+static bool has_not(CK_RV rv)
+{
+    return rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_SENSITIVE;
+}
+
+tw_err attr_get(const line *l, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, uint8_t **value,
+                size_t *len)
+{
+    CK_ATTRIBUTE a = {type, NULL, 0};
+    CK_RV rv = l->fn->C_GetAttributeValue(l->session, object, &a, 1);
+
+    *value = NULL;
+    *len = 0;
+    if (has_not(rv) || (rv == CKR_OK && a.ulValueLen == CK_UNAVAILABLE_INFORMATION)) {
+        return TW_OK;
+    }
+    if (rv != CKR_OK) {
+        return fail_rv(l->why, "C_GetAttributeValue", rv);
+    }
+    if (a.ulValueLen > MAX_ATTR) {
+        return fail_text(l->why, TW_ERR_TOKEN_FAILED, "attribute 0x%lx is said to have %lu bytes",
+                         type, a.ulValueLen);
+    }
+    *value = calloc(1, a.ulValueLen + 1);
+    if (*value == NULL) {
+        return fail_text(l->why, TW_ERR_MEMORY, "no memory");
+    }
+    *len = a.ulValueLen;
+    a.pValue = *value;
+    rv = l->fn->C_GetAttributeValue(l->session, object, &a, 1);
+    if (rv == CKR_OK && a.ulValueLen <= *len) {
+        *len = a.ulValueLen;
+        return TW_OK;
+    }
+    free(*value);
+    *value = NULL;
+    *len = 0;
+    if (rv == CKR_OK && a.ulValueLen != CK_UNAVAILABLE_INFORMATION) {
+        return fail_text(l->why, TW_ERR_TOKEN_FAILED, "attribute 0x%lx grew while it was read",
+                         type);
+    }
+    return rv == CKR_OK || has_not(rv) ? TW_OK : fail_rv(l->why, "C_GetAttributeValue", rv);
+}
+
+tw_err attr_bool(const line *l, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, bool otherwise,
+                 bool *out)
+{
+    uint8_t *value;
+    size_t len;
+    tw_err err = attr_get(l, object, type, &value, &len);
+
+    *out = otherwise;
+    if (err == TW_OK && len == 1) {
+        *out = value[0] != CK_FALSE;
+    }
+    free(value);
+    return err;
+}
+
+enum {
+    BATCH = 32,
+    MOST_OBJECTS = 65536, /* a token that tells of more is broken */
+};
+
+/* Appends what one C_FindObjects gives; *got is 0 at the end. */
+static tw_err find_some(const line *l, CK_OBJECT_HANDLE **out, size_t *count, CK_ULONG *got)
+{
+    CK_OBJECT_HANDLE *bigger = realloc(*out, (*count + BATCH) * sizeof(**out));
+    CK_RV rv;
+
+    *got = 0;
+    if (bigger == NULL) {
+        return fail_text(l->why, TW_ERR_MEMORY, "no memory");
+    }
+    *out = bigger;
+    rv = l->fn->C_FindObjects(l->session, *out + *count, BATCH, got);
+    if (rv != CKR_OK) {
+        return fail_rv(l->why, "C_FindObjects", rv);
+    }
+    if (*got > BATCH || *count + *got > MOST_OBJECTS) {
+        return fail_text(l->why, TW_ERR_TOKEN_FAILED, "C_FindObjects gave more than was asked for");
+    }
+    *count += *got;
+    return TW_OK;
+}
+
+tw_err object_find(const line *l, CK_ATTRIBUTE *match, CK_ULONG match_count,
+                   CK_OBJECT_HANDLE **out, size_t *count)
+{
+    CK_ULONG got = 1;
+    CK_RV rv = l->fn->C_FindObjectsInit(l->session, match, match_count);
+    tw_err err = TW_OK;
+
+    *out = NULL;
+    *count = 0;
+    if (rv != CKR_OK) {
+        return fail_rv(l->why, "C_FindObjectsInit", rv);
+    }
+    while (err == TW_OK && got != 0) {
+        err = find_some(l, out, count, &got);
+    }
+    rv = l->fn->C_FindObjectsFinal(l->session);
+    if (err == TW_OK && rv != CKR_OK) {
+        err = fail_rv(l->why, "C_FindObjectsFinal", rv);
+    }
+    if (err != TW_OK) {
+        free(*out);
+        *out = NULL;
+        *count = 0;
+    }
+    return err;
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "key.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+tw_err curve_read(const line *l, CK_OBJECT_HANDLE object, const curve **out)
+{
+    uint8_t *params;
+    size_t len;
+    tw_err err = attr_get(l, object, CKA_EC_PARAMS, &params, &len);
+
+    *out = err == TW_OK ? curve_by_params(params, len) : NULL;
+    free(params);
+    return err;
+}
+
+tw_err key_examine(const line *l, CK_OBJECT_HANDLE object, candidate *out)
+{
+    tw_err err;
+
+    *out = (candidate){.object = object};
+    err = curve_read(l, object, &out->curve);
+    if (err == TW_OK && out->curve != NULL) {
+        err = public_find(l, object, out->curve, out->public_key, &out->has_public);
+    }
+    return err;
+}
+
+tw_err key_objects(const line *l, CK_OBJECT_CLASS class, const CK_ATTRIBUTE *names,
+                   CK_ULONG name_count, CK_OBJECT_HANDLE **out, size_t *count)
+{
+    CK_ATTRIBUTE match[3] = {{CKA_CLASS, &class, sizeof(class)}};
+
+    memcpy(match + 1, names, name_count * sizeof(*names));
+    return object_find(l, match, name_count + 1, out, count);
+}
+
+/* --- Again, after a loss. --------------------------------------------------------- */
+
+/* A key whose public half came from the caller can be recognised only by using it. */
+static tw_err is_same(op *o, const token_key *k, CK_OBJECT_HANDLE object, bool *same)
+{
+    candidate c;
+    tw_err err = key_examine(&o->line, object, &c);
+
+    *same = false;
+    if (err != TW_OK || c.curve != k->curve) {
+        return err;
+    }
+    if (!k->public_given) {
+        *same = c.has_public && memcmp(c.public_key, k->public_key, c.curve->public_len) == 0;
+        return TW_OK;
+    }
+    err = key_prove(o, k, object);
+    *same = err == TW_OK;
+    return err == TW_ERR_KEY ? TW_OK : err;
+}
+
+static tw_err find_again(op *o, const token_key *k, CK_OBJECT_HANDLE *out)
+{
+    CK_ATTRIBUTE names[2];
+    CK_OBJECT_HANDLE *objects;
+    CK_ULONG n = 0;
+    bool same = false;
+    size_t count;
+    tw_err err;
+
+    if (k->id_len > 0) {
+        names[n++] = (CK_ATTRIBUTE){CKA_ID, k->id, k->id_len};
+    }
+    if (k->label_len > 0) {
+        names[n++] = (CK_ATTRIBUTE){CKA_LABEL, k->label, k->label_len};
+    }
+    err = key_objects(&o->line, CKO_PRIVATE_KEY, names, n, &objects, &count);
+    for (size_t i = 0; err == TW_OK && !same && i < count; i++) {
+        *out = objects[i];
+        err = is_same(o, k, *out, &same);
+    }
+    free(objects);
+    if (err == TW_OK && !same) {
+        err = fail_text(o->line.why, TW_ERR_TOKEN_ABSENT,
+                        "the token no longer has the key: none of its name has its public half");
+    }
+    return err;
+}
+
+tw_err key_handle(op *o, token_key *k, CK_OBJECT_HANDLE *out)
+{
+    tw_token *t = o->token;
+    bool known;
+    tw_err err;
+
+    pthread_mutex_lock(&t->lock);
+    known = k->epoch == o->session->epoch && k->handle != CK_INVALID_HANDLE;
+    *out = k->handle;
+    pthread_mutex_unlock(&t->lock);
+    if (known) {
+        return TW_OK;
+    }
+    err = find_again(o, k, out);
+    if (err == TW_OK) {
+        pthread_mutex_lock(&t->lock);
+        k->handle = *out;
+        k->epoch = o->session->epoch;
+        pthread_mutex_unlock(&t->lock);
+    }
+    return err;
+}
+
+/* --- For the first time. ------------------------------------------------------------ */
+
+typedef struct search {
+    const token_uri *uri;
+    const uint8_t *given; /* the caller's public half, or NULL */
+    size_t given_len;
+    candidate chosen;
+    size_t seen, foreign, others; /* in all; not HPKE's curves; with another public half */
+    token_key *key;               /* out */
+} search;
+
+/* A public half from the caller decides between keys, and stands in where none is held. */
+static tw_err choose(search *s, candidate *c, failure *why)
+{
+    bool given_fits = s->given != NULL && c->curve != NULL && s->given_len == c->curve->public_len;
+
+    if (c->curve == NULL) {
+        s->foreign++;
+        return TW_OK;
+    }
+    if (s->given != NULL && (!given_fits || (c->has_public && memcmp(c->public_key, s->given,
+                                                                     s->given_len) != 0))) {
+        s->others++;
+        return TW_OK;
+    }
+    if (s->chosen.curve == NULL) {
+        s->chosen = *c;
+        return TW_OK;
+    }
+    if (c->has_public && s->chosen.has_public && c->curve == s->chosen.curve &&
+        memcmp(c->public_key, s->chosen.public_key, c->curve->public_len) == 0) {
+        return TW_OK; /* the same key once more */
+    }
+    return fail_text(why, TW_ERR_INVALID, "several different keys match: name one by object= or id=");
+}
+
+static tw_err none_chosen(const search *s, failure *why)
+{
+    if (s->others > 0) {
+        return fail_text(why, TW_ERR_KEY, "the public key given is not that of the key named");
+    }
+    if (s->foreign > 0) {
+        return fail_text(why, TW_ERR_TOKEN_POLICY,
+                         "the key named is not on a curve of HPKE: P-256, P-384, P-521, X25519, X448");
+    }
+    return fail_text(why, TW_ERR_TOKEN_ABSENT,
+                     "no such private key in this token: see twoway tokens for those it has");
+}
+
+static tw_err choose_among(const line *l, search *s)
+{
+    CK_ATTRIBUTE names[2];
+    CK_OBJECT_HANDLE *objects;
+    size_t count;
+    tw_err err = key_objects(l, CKO_PRIVATE_KEY, names, uri_names(s->uri, names), &objects, &count);
+
+    s->chosen = (candidate){0};
+    s->foreign = s->others = 0;
+    for (size_t i = 0; err == TW_OK && i < count; i++) {
+        candidate c;
+
+        err = key_examine(l, objects[i], &c);
+        if (err == TW_OK) {
+            err = choose(s, &c, l->why);
+        }
+    }
+    free(objects);
+    return err == TW_OK && s->chosen.curve == NULL ? none_chosen(s, l->why) : err;
+}
+
+static tw_err set_public(token_key *k, const search *s, failure *why)
+{
+    const candidate *c = &s->chosen;
+
+    if (!c->has_public && s->given == NULL) {
+        return fail_text(why, TW_ERR_TOKEN_ABSENT,
+                         "the token holds no public half of the key: no object or certificate of "
+                         "its id, no EC_POINT in it; add one or give it");
+    }
+    k->public_given = !c->has_public;
+    memcpy(k->public_key, c->has_public ? c->public_key : s->given, c->curve->public_len);
+    if (k->kem->check(k->kem, k->public_key) != TW_OK) {
+        return fail_text(why, k->public_given ? TW_ERR_KEY : TW_ERR_TOKEN_FAILED,
+                         "the public half is not a usable point of %s",
+                         tw_kem_name(c->curve->kem_id));
+    }
+    return TW_OK;
+}
+
+static tw_err describe(const line *l, CK_OBJECT_HANDLE object, token_key *k)
+{
+    tw_err err = attr_get(l, object, CKA_LABEL, &k->label, &k->label_len);
+
+    if (err == TW_OK) {
+        err = attr_get(l, object, CKA_ID, &k->id, &k->id_len);
+    }
+    return err == TW_OK ? attr_bool(l, object, CKA_DERIVE, true, &k->derive) : err;
+}
+
+static tw_err find_first(op *o, void *arg)
+{
+    search *s = arg;
+    token_key *k = NULL;
+    tw_err err = choose_among(&o->line, s);
+
+    if (err == TW_OK) {
+        err = key_new(o->token, s->chosen.curve, &k, o->line.why);
+    }
+    if (err == TW_OK) {
+        err = set_public(k, s, o->line.why);
+    }
+    if (err == TW_OK) {
+        err = describe(&o->line, s->chosen.object, k);
+    }
+    if (err == TW_OK) {
+        err = key_settle(o, k, s->chosen.object);
+    }
+    if (err != TW_OK) {
+        key_free(k);
+        return err;
+    }
+    k->handle = s->chosen.object;
+    k->epoch = o->session->epoch;
+    s->key = k;
+    return TW_OK;
+}
+
+static bool names_token(tw_token *t, const token_uri *u)
+{
+    CK_SLOT_ID wanted = p11_kit_uri_get_slot_id(u->uri);
+    bool same;
+
+    pthread_mutex_lock(&t->lock);
+    same = (wanted == (CK_SLOT_ID)-1 || wanted == t->slot) &&
+           p11_kit_uri_match_token_info(u->uri, &t->info);
+    pthread_mutex_unlock(&t->lock);
+    return same;
+}
+
+tw_err tw_token_find_key(tw_token *token, const char *uri, const uint8_t *public_key,
+                         size_t public_len, tw_key **out)
+{
+    token_uri u = {0};
+    search s = {.uri = &u, .given = public_key, .given_len = public_len};
+    failure why = {0};
+    tw_err err;
+
+    if (out == NULL) {
+        return TW_ERR_INVALID;
+    }
+    *out = NULL;
+    if (token == NULL || uri == NULL || (public_key == NULL && public_len > 0)) {
+        return TW_ERR_INVALID;
+    }
+    err = uri_parse(&u, uri, &why);
+    if (err == TW_OK && !names_token(token, &u)) {
+        err = fail_text(&why, TW_ERR_TOKEN_ABSENT, "the URI names another token than this one");
+    }
+    if (err == TW_OK) {
+        err = token_run(token, RUN_GENTLY, find_first, &s, &why);
+    }
+    if (err == TW_OK) {
+        *out = &s.key->base;
+    } else {
+        token_report(token, "find key", &why);
+    }
+    uri_clear(&u);
+    return err;
+}

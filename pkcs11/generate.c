@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "key.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Making a key pair. What a token wants to hear differs: the mechanism and key type of
+ * X25519 are old or new, a TPM's key derives only if it may also decrypt, NSS 3.110
+ * refuses to make one that may. So each row is tried, and what it made is tried too.
+ */
+
+#define MECHANISM_EC         0x1040
+#define MECHANISM_EDWARDS    0x1055
+#define MECHANISM_MONTGOMERY 0x1056
+#define TYPE_EC              0x03
+#define TYPE_EDWARDS         0x40
+#define TYPE_MONTGOMERY      0x41
+
+typedef struct maker {
+    CK_MECHANISM_TYPE mechanism;
+    CK_KEY_TYPE type;
+    size_t params; /* which of the curve's encodings */
+    bool nist;
+} maker;
+
+static const maker makers[] = {
+    {MECHANISM_EC, TYPE_EC, 0, true},
+    {MECHANISM_MONTGOMERY, TYPE_MONTGOMERY, 0, false},
+    {MECHANISM_MONTGOMERY, TYPE_MONTGOMERY, 1, false},
+    {MECHANISM_EDWARDS, TYPE_EDWARDS, 0, false},
+    {MECHANISM_EDWARDS, TYPE_EDWARDS, 1, false},
+    {MECHANISM_EC, TYPE_EC, 0, false},
+};
+
+/* What the key may do beside deriving. */
+typedef enum usage {
+    USAGE_DERIVE,  /* nothing, said of each: SoftHSM's defaults are all true */
+    USAGE_UNSAID,  /* derive said, the rest left to the token */
+    USAGE_DECRYPT, /* a TPM's key does not derive without it */
+    USAGE_COUNT,
+} usage;
+
+typedef struct request {
+    const curve *curve;
+    const char *label;
+    const uint8_t *id;
+    size_t id_len;
+    const maker *maker;
+    usage usage;
+    CK_OBJECT_HANDLE public, private;
+    token_key *key; /* out */
+} request;
+
+static CK_BBOOL no = CK_FALSE, yes = CK_TRUE;
+
+enum {
+    MOST_ATTRIBUTES = 16,
+};
+
+static void put(CK_ATTRIBUTE *out, CK_ULONG *n, CK_ATTRIBUTE_TYPE type, const void *value,
+                size_t len)
+{
+    out[*n].type = type;
+    out[*n].pValue = (void *)(uintptr_t)value;
+    out[*n].ulValueLen = len;
+    (*n)++;
+}
+
+static void put_names(const request *r, CK_ATTRIBUTE *out, CK_ULONG *n)
+{
+    put(out, n, CKA_TOKEN, &yes, sizeof(yes));
+    put(out, n, CKA_KEY_TYPE, &r->maker->type, sizeof(r->maker->type));
+    if (r->label != NULL) {
+        put(out, n, CKA_LABEL, r->label, strlen(r->label));
+    }
+    if (r->id_len > 0) {
+        put(out, n, CKA_ID, r->id, r->id_len);
+    }
+}
+
+static void put_each(CK_ATTRIBUTE *out, CK_ULONG *n, const CK_ATTRIBUTE_TYPE *types, size_t count,
+                     const CK_BBOOL *value)
+{
+    for (size_t i = 0; i < count; i++) {
+        put(out, n, types[i], value, sizeof(*value));
+    }
+}
+
+static CK_ULONG private_template(const request *r, CK_ATTRIBUTE *out)
+{
+    static const CK_ATTRIBUTE_TYPE always[] = {CKA_PRIVATE, CKA_SENSITIVE, CKA_DERIVE};
+    static const CK_ATTRIBUTE_TYPE others[] = {CKA_SIGN, CKA_SIGN_RECOVER, CKA_DECRYPT,
+                                               CKA_UNWRAP};
+    static const CK_ATTRIBUTE_TYPE decrypt[] = {CKA_DECRYPT};
+    CK_ULONG n = 0;
+
+    put_names(r, out, &n);
+    put_each(out, &n, always, LENGTH(always), &yes);
+    put(out, &n, CKA_EXTRACTABLE, &no, sizeof(no));
+    if (r->usage == USAGE_DERIVE) {
+        put_each(out, &n, others, LENGTH(others), &no);
+    } else if (r->usage == USAGE_DECRYPT) {
+        put_each(out, &n, decrypt, LENGTH(decrypt), &yes);
+    }
+    return n;
+}
+
+static CK_ULONG public_template(const request *r, CK_ATTRIBUTE *out)
+{
+    static const CK_ATTRIBUTE_TYPE others[] = {CKA_VERIFY, CKA_VERIFY_RECOVER, CKA_ENCRYPT,
+                                               CKA_WRAP};
+    const bytes *params = &r->curve->params[r->maker->params];
+    CK_ULONG n = 0;
+
+    put_names(r, out, &n);
+    put(out, &n, CKA_PRIVATE, &no, sizeof(no));
+    put(out, &n, CKA_EC_PARAMS, params->data, params->len);
+    if (r->usage == USAGE_DERIVE) {
+        put_each(out, &n, others, LENGTH(others), &no);
+    }
+    return n;
+}
+
+/* --- What is there before. ----------------------------------------------------------- */
+
+static tw_err count_named(const line *l, CK_OBJECT_CLASS class, CK_ATTRIBUTE *name, size_t *count)
+{
+    CK_ATTRIBUTE match[] = {{CKA_CLASS, &class, sizeof(class)}, *name};
+    CK_OBJECT_HANDLE *objects;
+    tw_err err = object_find(l, match, LENGTH(match), &objects, count);
+
+    free(objects);
+    return err;
+}
+
+static tw_err refuse_taken(const line *l, CK_ATTRIBUTE *name)
+{
+    static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
+
+    for (size_t i = 0; i < LENGTH(classes); i++) {
+        size_t count;
+        tw_err err = count_named(l, classes[i], name, &count);
+
+        if (err != TW_OK) {
+            return err;
+        }
+        if (count > 0) {
+            return fail_text(l->why, TW_ERR_STATE, "the token has a %s key of this %s already",
+                             classes[i] == CKO_PRIVATE_KEY ? "private" : "public",
+                             name->type == CKA_LABEL ? "label" : "id");
+        }
+    }
+    return TW_OK;
+}
+
+static tw_err check_free(op *o, void *arg)
+{
+    const request *r = arg;
+    CK_ATTRIBUTE names[2];
+    CK_ULONG n = 0;
+    tw_err err = TW_OK;
+
+    if (r->label != NULL) {
+        put(names, &n, CKA_LABEL, r->label, strlen(r->label));
+    }
+    if (r->id_len > 0) {
+        put(names, &n, CKA_ID, r->id, r->id_len);
+    }
+    for (CK_ULONG i = 0; err == TW_OK && i < n; i++) {
+        err = refuse_taken(&o->line, &names[i]);
+    }
+    return err;
+}
+
+/* --- Making one. ---------------------------------------------------------------------- */
+
+static tw_err make(op *o, request *r)
+{
+    CK_ATTRIBUTE public[MOST_ATTRIBUTES], private[MOST_ATTRIBUTES];
+    CK_MECHANISM mechanism = {r->maker->mechanism, NULL, 0};
+    CK_ULONG public_count = public_template(r, public);
+    CK_ULONG private_count = private_template(r, private);
+    CK_RV rv;
+
+    r->public = r->private = CK_INVALID_HANDLE;
+    rv = o->line.fn->C_GenerateKeyPair(o->line.session, &mechanism, public, public_count, private,
+                                       private_count, &r->public, &r->private);
+    return rv == CKR_OK ? TW_OK : fail_rv(o->line.why, "C_GenerateKeyPair", rv);
+}
+
+/* A token may make another key than it was asked for. */
+static tw_err check_made(const line *l, CK_OBJECT_HANDLE object)
+{
+    bool sensitive = false, extractable = true;
+    tw_err err = attr_bool(l, object, CKA_SENSITIVE, false, &sensitive);
+
+    if (err == TW_OK) {
+        err = attr_bool(l, object, CKA_EXTRACTABLE, true, &extractable);
+    }
+    if (err == TW_OK && (!sensitive || extractable)) {
+        err = fail_text(l->why, TW_ERR_TOKEN_POLICY,
+                        "the token made a key that is not sensitive, or can be extracted");
+    }
+    return err;
+}
+
+static tw_err copy_names(const request *r, token_key *k, failure *why)
+{
+    if (r->label != NULL) {
+        k->label = (uint8_t *)strdup(r->label);
+        k->label_len = strlen(r->label);
+    }
+    if (r->id_len > 0) {
+        k->id = calloc(1, r->id_len);
+        k->id_len = r->id_len;
+    }
+    if ((r->label != NULL && k->label == NULL) || (r->id_len > 0 && k->id == NULL)) {
+        return fail_text(why, TW_ERR_MEMORY, "no memory");
+    }
+    if (r->id_len > 0) {
+        memcpy(k->id, r->id, r->id_len);
+    }
+    return TW_OK;
+}
+
+/* The public half as the token has it, from the object just made or wherever else. */
+static tw_err read_back(op *o, request *r, token_key *k)
+{
+    const line *l = &o->line;
+    uint8_t *point;
+    size_t len;
+    tw_err err = attr_get(l, r->public, CKA_EC_POINT, &point, &len);
+    bool found = err == TW_OK && point != NULL && point_decode(k->curve, point, len, k->public_key);
+
+    free(point);
+    if (err == TW_OK && !found) {
+        err = public_find(l, r->private, k->curve, k->public_key, &found);
+    }
+    if (err == TW_OK && (!found || k->kem->check(k->kem, k->public_key) != TW_OK)) {
+        err = fail_text(l->why, TW_ERR_TOKEN_FAILED, "the public half of the new key is no point");
+    }
+    return err;
+}
+
+static tw_err accept(op *o, request *r)
+{
+    token_key *k = NULL;
+    tw_err err = check_made(&o->line, r->private);
+
+    if (err == TW_OK) {
+        err = key_new(o->token, r->curve, &k, o->line.why);
+    }
+    if (err == TW_OK) {
+        err = copy_names(r, k, o->line.why);
+    }
+    if (err == TW_OK) {
+        err = read_back(o, r, k);
+    }
+    if (err == TW_OK) {
+        k->derive = true;
+        err = key_settle(o, k, r->private);
+    }
+    if (err != TW_OK) {
+        key_free(k);
+        return err;
+    }
+    k->handle = r->private;
+    k->epoch = o->session->epoch;
+    r->key = k;
+    return TW_OK;
+}
+
+static void destroy_made(op *o, request *r)
+{
+    failure kept = *o->line.why;
+
+    if (r->private != CK_INVALID_HANDLE &&
+        o->line.fn->C_DestroyObject(o->line.session, r->private) != CKR_OK) {
+        fail_add(&kept, "a private key that was made could not be removed again");
+    }
+    if (r->public != CK_INVALID_HANDLE &&
+        o->line.fn->C_DestroyObject(o->line.session, r->public) != CKR_OK) {
+        fail_add(&kept, "a public key that was made could not be removed again");
+    }
+    *o->line.why = kept;
+}
+
+/* A refusal is a reason to ask otherwise; a token that is gone, full or busy is not. */
+static bool ask_otherwise(tw_err err, const failure *why)
+{
+    return (err == TW_ERR_TOKEN_POLICY || err == TW_ERR_TOKEN_FAILED) &&
+           why->loss != LOSS_SESSION && why->loss != LOSS_SLOT && why->rv != CKR_DEVICE_MEMORY;
+}
+
+static tw_err make_and_accept(op *o, request *r)
+{
+    tw_err err = make(o, r);
+
+    if (err == TW_OK) {
+        err = accept(o, r);
+        if (err != TW_OK) {
+            destroy_made(o, r);
+        }
+    }
+    return err;
+}
+
+/* Which of many failures to tell: the one that came furthest. */
+static bool says_more(const failure *a, const failure *b)
+{
+    return b->err == TW_OK || (a->function == NULL && b->function != NULL) ||
+           (b->rv == CKR_MECHANISM_INVALID && a->rv != CKR_MECHANISM_INVALID);
+}
+
+static tw_err generate(op *o, void *arg)
+{
+    request *r = arg;
+    bool nist = r->curve->dh_len != r->curve->public_len;
+    failure best = {0};
+
+    for (r->usage = USAGE_DERIVE; r->usage < USAGE_COUNT; r->usage++) {
+        for (size_t i = 0; i < LENGTH(makers); i++) {
+            tw_err err;
+
+            if (makers[i].nist != nist) {
+                continue;
+            }
+            r->maker = &makers[i];
+            err = make_and_accept(o, r);
+            if (err == TW_OK || !ask_otherwise(err, o->line.why)) {
+                return err;
+            }
+            if (says_more(o->line.why, &best)) {
+                best = *o->line.why;
+            }
+        }
+    }
+    best.loss = LOSS_NONE;
+    *o->line.why = best;
+    return best.err;
+}
+
+static bool valid(const tw_token *token, const request *r)
+{
+    return token != NULL && r->curve != NULL && (r->id != NULL || r->id_len == 0) &&
+           (r->label != NULL || r->id_len > 0) && (r->label == NULL || r->label[0] != '\0');
+}
+
+tw_err tw_token_generate(tw_token *token, uint16_t kem_id, const char *label, const uint8_t *id,
+                         size_t id_len, tw_key **out)
+{
+    request r = {.curve = curve_by_kem(kem_id), .label = label, .id = id, .id_len = id_len};
+    failure why = {0};
+    tw_err err;
+
+    if (out == NULL) {
+        return TW_ERR_INVALID;
+    }
+    *out = NULL;
+    if (!valid(token, &r)) {
+        return TW_ERR_INVALID;
+    }
+    err = token_run(token, RUN_GENTLY, check_free, &r, &why);
+    if (err == TW_OK) {
+        err = token_run(token, RUN_ONCE, generate, &r, &why); /* twice might make two */
+    }
+    if (err != TW_OK) {
+        token_report(token, "make key pair", &why);
+        return err;
+    }
+    *out = &r.key->base;
+    return TW_OK;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "token.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool pin_given(const settings *s, const token_uri *u)
+{
+    return s->pin != NULL || u->pin_value != NULL ||
+           (u->uri != NULL && p11_kit_uri_get_pin_source(u->uri) != NULL);
+}
+
+/* RFC 7512 section 2.4: a file URI or, as everyone writes it, a path. A leading '|'
+ * names a command, which a name of a key has no business to run. */
+static const char *source_path(const char *source)
+{
+    if (source[0] == '|') {
+        return NULL;
+    }
+    if (strncmp(source, "file://localhost/", 17) == 0) {
+        return source + 16;
+    }
+    if (strncmp(source, "file://", 7) == 0) {
+        return source[7] == '/' ? source + 7 : NULL; /* another host's */
+    }
+    if (strncmp(source, "file:", 5) == 0) {
+        return source + 5;
+    }
+    return source;
+}
+
+/* Reads the whole file, or says why not. One byte more than fits tells a PIN that is
+ * too long from one that just fits with its line ending. */
+static tw_err read_file(int fd, char *buf, size_t cap, size_t *len)
+{
+    *len = 0;
+    while (*len < cap) {
+        ssize_t got = read(fd, buf + *len, cap - *len);
+
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return TW_ERR_IO;
+        }
+        if (got == 0) {
+            break;
+        }
+        *len += (size_t)got;
+    }
+    return TW_OK;
+}
+
+static void cut_line_ending(const char *buf, size_t *len)
+{
+    if (*len > 0 && buf[*len - 1] == '\n') {
+        (*len)--;
+        if (*len > 0 && buf[*len - 1] == '\r') {
+            (*len)--;
+        }
+    }
+}
+
+static tw_err open_file(const char *path, int *fd, failure *why)
+{
+    struct stat st;
+
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (*fd < 0) {
+        return fail_text(why, TW_ERR_TOKEN_PIN, "cannot open the PIN file %s: %s", path,
+                         strerror(errno));
+    }
+    if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        return TW_OK;
+    }
+    close(*fd);
+    /* It is read again at every login, which nothing but a file serves. */
+    return fail_text(why, TW_ERR_TOKEN_PIN, "the PIN file %s is not a regular file", path);
+}
+
+static tw_err from_source(const char *source, char buf[TW_TOKEN_MAX_PIN], size_t *len,
+                          failure *why)
+{
+    char raw[TW_TOKEN_MAX_PIN + 3]; /* "\r\n" and one too many */
+    const char *path = source_path(source);
+    size_t raw_len = 0;
+    tw_err err;
+    int fd;
+
+    if (path == NULL) {
+        return fail_text(why, TW_ERR_INVALID, "pin-source must be a path or a file: URI");
+    }
+    err = open_file(path, &fd, why);
+    if (err != TW_OK) {
+        return err;
+    }
+    if (read_file(fd, raw, sizeof(raw), &raw_len) != TW_OK) {
+        err = fail_text(why, TW_ERR_TOKEN_PIN, "cannot read the PIN file %s: %s", path,
+                        strerror(errno));
+    }
+    close(fd);
+    cut_line_ending(raw, &raw_len);
+    if (err == TW_OK && raw_len > TW_TOKEN_MAX_PIN) {
+        err = fail_text(why, TW_ERR_TOKEN_PIN, "the PIN in %s is over %d bytes long", path,
+                        TW_TOKEN_MAX_PIN);
+    }
+    if (err == TW_OK) {
+        memcpy(buf, raw, raw_len);
+        *len = raw_len;
+    }
+    tw_wipe(raw, sizeof(raw));
+    return err;
+}
+
+static tw_err from_value(const char *value, char buf[TW_TOKEN_MAX_PIN], size_t *len, failure *why)
+{
+    *len = strlen(value);
+    if (*len > TW_TOKEN_MAX_PIN) {
+        *len = 0;
+        return fail_text(why, TW_ERR_TOKEN_PIN, "pin-value is over %d bytes long",
+                         TW_TOKEN_MAX_PIN);
+    }
+    memcpy(buf, value, *len);
+    return TW_OK;
+}
+
+/* The application's answer, whatever its code, is that there is no PIN. */
+static tw_err from_callback(const settings *s, const char *label, char buf[TW_TOKEN_MAX_PIN],
+                            size_t *len, failure *why)
+{
+    tw_err err = s->pin(s->arg, label, buf, TW_TOKEN_MAX_PIN, len);
+
+    if (err == TW_OK && *len <= TW_TOKEN_MAX_PIN) {
+        return TW_OK;
+    }
+    *len = 0;
+    return fail_text(why, err == TW_ERR_MEMORY ? err : TW_ERR_TOKEN_PIN,
+                     "no PIN was given for token '%s'", label);
+}
+
+tw_err pin_get(const settings *s, const token_uri *u, const char *label,
+               char buf[TW_TOKEN_MAX_PIN], size_t *len, bool *attended, failure *why)
+{
+    const char *source = p11_kit_uri_get_pin_source(u->uri);
+    tw_err err;
+
+    *len = 0;
+    *attended = false;
+    if (s->pin != NULL && (s->pin_first || (source == NULL && u->pin_value == NULL))) {
+        *attended = true;
+        err = from_callback(s, label, buf, len, why);
+    } else if (source != NULL) {
+        err = from_source(source, buf, len, why);
+    } else if (u->pin_value != NULL) {
+        err = from_value(u->pin_value, buf, len, why);
+    } else {
+        return fail_text(why, TW_ERR_TOKEN_PIN,
+                         "token '%s' wants a PIN and none is given: add ?pin-source=FILE", label);
+    }
+    if (err == TW_OK && *len == 0) {
+        err = fail_text(why, TW_ERR_TOKEN_PIN, "the PIN given for token '%s' is empty", label);
+    }
+    return err;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "token.h"
+
+#include <stdlib.h>
+
+static tw_err load(places *p, const settings *s, const token_uri *u, failure *why)
+{
+    const char *path = s->module != NULL ? s->module : p11_kit_uri_get_module_path(u->uri);
+
+    if (path == NULL) {
+        return module_get_all(p11_kit_uri_get_module_name(u->uri), s->init_args, &p->modules,
+                              &p->module_count, s, why);
+    }
+    p->modules = calloc(1, sizeof(*p->modules));
+    if (p->modules == NULL) {
+        return fail_text(why, TW_ERR_MEMORY, "no memory");
+    }
+    if (module_get(path, s->init_args, &p->modules[0], why) != TW_OK) {
+        return why->err;
+    }
+    p->module_count = 1;
+    return TW_OK;
+}
+
+static tw_err add_place(void *arg, const place *found, failure *why)
+{
+    places *p = arg;
+    place *bigger = realloc(p->list, (p->count + 1) * sizeof(*p->list));
+
+    if (bigger == NULL) {
+        return fail_text(why, TW_ERR_MEMORY, "no memory");
+    }
+    p->list = bigger;
+    p->list[p->count++] = *found;
+    return TW_OK;
+}
+
+tw_err places_find(places *out, const settings *s, const token_uri *u, failure *why)
+{
+    tw_err err;
+
+    *out = (places){0};
+    err = load(out, s, u, why);
+    if (err == TW_OK && out->module_count == 0) {
+        err = fail_text(why, TW_ERR_TOKEN_ABSENT,
+                        "p11-kit has no module configured: name one by --module or module-path=");
+    }
+    for (size_t i = 0; err == TW_OK && i < out->module_count; i++) {
+        failure each = {0};
+
+        err = slot_find(out->modules[i], u, add_place, out, &each);
+        if (err != TW_OK && (err == TW_ERR_MEMORY || out->module_count == 1)) {
+            *why = each;
+        } else if (err != TW_OK) {
+            report(s, TW_TOKEN_NO_SLOT, "configured module left out", &each);
+            err = TW_OK;
+        }
+    }
+    if (err != TW_OK) {
+        places_clear(out);
+    }
+    return err;
+}
+
+void places_clear(places *p)
+{
+    for (size_t i = 0; i < p->module_count; i++) {
+        module_put(p->modules[i]);
+    }
+    free(p->modules);
+    free(p->list);
+    *p = (places){0};
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "token.h"
+
+/*
+ * The ladder: a new session with login and found key; the slot looked for again; the
+ * module initialised anew. Each operation climbs as far as its own failures lead and is
+ * tried again after each step that succeeded; a step that another thread has taken since
+ * the attempt began is not taken twice.
+ */
+
+enum {
+    MOST_ATTEMPTS = 3,
+    FIRST_PATIENCE_MS = 500, /* a restart disturbs all users of the module */
+    MOST_PATIENCE_MS = 8000,
+    CALM_MS = 60000,
+};
+
+static bool changed(tw_token *t, const seen *before)
+{
+    return atomic_load(&t->epoch) != before->epoch ||
+           atomic_load(&t->module->generation) != before->generation;
+}
+
+static tw_err take_place(void *arg, const place *p, failure *why)
+{
+    tw_token *t = arg;
+    tw_err err = TW_OK;
+
+    pthread_mutex_lock(&t->lock);
+    if (slot_same(&p->info, &t->info)) {
+        t->slot = p->slot;
+        err = fail_text(why, TW_ERR_STATE, "found"); /* ends the search */
+    }
+    pthread_mutex_unlock(&t->lock);
+    return err;
+}
+
+/* By what the token says of itself: its slot may be another now. */
+static bool find_slot(tw_token *t)
+{
+    failure found = {0};
+
+    return slot_find(t->module, NULL, take_place, t, &found) == TW_ERR_STATE;
+}
+
+static bool restart_due(tw_token *t)
+{
+    bool due;
+
+    pthread_mutex_lock(&t->lock);
+    if (t->patience_ms == 0 || time_passed(&t->calm)) {
+        t->patience_ms = FIRST_PATIENCE_MS;
+        due = true;
+    } else {
+        due = time_passed(&t->next_restart);
+        if (due && t->patience_ms < MOST_PATIENCE_MS) {
+            t->patience_ms *= 2;
+        }
+    }
+    if (due) {
+        t->next_restart = time_in(t->patience_ms);
+        t->calm = time_in(CALM_MS);
+    }
+    pthread_mutex_unlock(&t->lock);
+    return due;
+}
+
+static bool restart(tw_token *t, const seen *before, failure *why)
+{
+    struct timespec deadline = time_in(t->opt.deadline_ms);
+    failure failed = {0};
+
+    if (!restart_due(t)) {
+        fail_add(why, "the module was restarted a short while ago");
+        return false;
+    }
+    if (module_restart(t->module, before->generation, &deadline, &failed) != TW_OK) {
+        fail_add(why, "%s", failed.text);
+        return false;
+    }
+    return find_slot(t);
+}
+
+/* Whether a session alone may be the matter: a device error often is no more. */
+static loss first_rung(unsigned attempt, const failure *why)
+{
+    if (why->loss == LOSS_MODULE && attempt == 1 && why->rv != CKR_CRYPTOKI_NOT_INITIALIZED) {
+        return LOSS_SESSION;
+    }
+    return why->loss;
+}
+
+/* One rung. A slot that is gone for good is worth a restart only if that disturbs no
+ * other token: some modules look for slots at no other time. */
+static bool climb(tw_token *t, persistence how, loss rung, const seen *before, failure *why)
+{
+    switch (rung) {
+    case LOSS_SESSION:
+        return true;
+    case LOSS_SLOT:
+        return find_slot(t) || (how == RUN_RETRY && !module_shared(t->module) &&
+                                restart(t, before, why));
+    case LOSS_MODULE:
+        return how == RUN_RETRY && restart(t, before, why);
+    case LOSS_NONE:
+        break;
+    }
+    return false;
+}
+
+bool recover(tw_token *t, persistence how, unsigned attempt, const seen *before, failure *why)
+{
+    loss rung = first_rung(attempt, why);
+    bool again;
+
+    if (rung == LOSS_NONE || attempt >= MOST_ATTEMPTS) {
+        return false;
+    }
+    pthread_mutex_lock(&t->mend_lock);
+    again = changed(t, before);
+    if (!again && climb(t, how, rung, before, why)) {
+        atomic_fetch_add(&t->epoch, 1);
+        again = true;
+    }
+    pthread_mutex_unlock(&t->mend_lock);
+    return again;
+}

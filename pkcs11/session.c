@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "token.h"
+
+#include <unistd.h>
+
+void session_close(tw_token *t, session *s)
+{
+    /* An older generation's number may be someone else's session by now. */
+    if (s->handle != CK_INVALID_HANDLE && s->generation == atomic_load(&t->module->generation)) {
+        (void)t->module->fn->C_CloseSession(s->handle);
+    }
+    s->handle = CK_INVALID_HANDLE;
+}
+
+/* Read-write first: a TPM derives in no other session, and CloudHSM has no other. */
+static CK_RV open_any(CK_FUNCTION_LIST *fn, CK_SLOT_ID slot, CK_SESSION_HANDLE *out)
+{
+    CK_FLAGS serial = CKF_SERIAL_SESSION;
+    CK_RV rv = fn->C_OpenSession(slot, serial | CKF_RW_SESSION, NULL, NULL, out);
+
+    if (rv == CKR_OK || rv == CKR_SESSION_COUNT) {
+        return rv;
+    }
+    return fn->C_OpenSession(slot, serial, NULL, NULL, out) == CKR_OK ? CKR_OK : rv;
+}
+
+static tw_err session_open(tw_token *t, session *s, failure *why)
+{
+    CK_SLOT_ID slot;
+    CK_RV rv;
+    tw_err err;
+
+    pthread_mutex_lock(&t->lock);
+    slot = t->slot;
+    pthread_mutex_unlock(&t->lock);
+    s->epoch = atomic_load(&t->epoch);
+    s->generation = atomic_load(&t->module->generation);
+    s->handle = CK_INVALID_HANDLE;
+    rv = open_any(t->module->fn, slot, &s->handle);
+    if (rv != CKR_OK) {
+        s->handle = CK_INVALID_HANDLE;
+        return fail_rv(why, "C_OpenSession", rv);
+    }
+    err = session_login(t, s, why);
+    if (err != TW_OK) {
+        session_close(t, s);
+    }
+    return err;
+}
+
+tw_err session_ready(tw_token *t, session *s, failure *why)
+{
+    if (s->handle != CK_INVALID_HANDLE &&
+        (s->epoch != atomic_load(&t->epoch) ||
+         s->generation != atomic_load(&t->module->generation))) {
+        session_close(t, s);
+    }
+    return s->handle == CK_INVALID_HANDLE ? session_open(t, s, why) : TW_OK;
+}
+
+/* --- Running an operation. ------------------------------------------------------- */
+
+/* In a child of fork nothing of the parent's is used: not its sessions, not its locks. */
+static void after_fork(tw_token *t)
+{
+    process_lock();
+    if (atomic_load(&t->pid) != getpid()) {
+        pthread_mutex_init(&t->lock, NULL);
+        pthread_mutex_init(&t->mend_lock, NULL);
+        pthread_mutex_init(&t->login_lock, NULL);
+        pool_forget(t);
+        atomic_fetch_add(&t->epoch, 1);
+        atomic_store(&t->pid, getpid());
+    }
+    process_unlock();
+}
+
+/* A session of the pool that works, entered into the module. When the token has no more
+ * sessions, one of ours in use will do. */
+static tw_err begin(tw_token *t, const struct timespec *deadline, op *o)
+{
+    failure *why = o->line.why;
+    tw_err err;
+
+    for (;;) {
+        err = pool_take(t, deadline, &o->session, why);
+        if (err != TW_OK) {
+            return err;
+        }
+        err = module_enter(t->module, why);
+        if (err == TW_OK) {
+            err = session_ready(t, o->session, why);
+            if (err == TW_OK) {
+                break;
+            }
+            module_leave(t->module);
+        }
+        if (err != TW_ERR_TOKEN_BUSY || !pool_lost(t, o->session)) {
+            pool_give(t, o->session);
+            return err;
+        }
+    }
+    o->token = t;
+    o->line.fn = t->module->fn;
+    o->line.session = o->session->handle;
+    return TW_OK;
+}
+
+static tw_err attempt_once(tw_token *t, tw_err (*fn)(op *o, void *arg), void *arg, failure *why)
+{
+    struct timespec deadline = time_in(t->opt.deadline_ms);
+    op o = {.line = {.why = why}};
+    tw_err err = begin(t, &deadline, &o);
+
+    if (err != TW_OK) {
+        return err;
+    }
+    err = fn(&o, arg);
+    if (o.broken || (err != TW_OK && why->loss != LOSS_NONE)) {
+        session_close(t, o.session);
+    }
+    module_leave(t->module);
+    pool_give(t, o.session);
+    return err;
+}
+
+tw_err token_run(tw_token *t, persistence how, tw_err (*fn)(op *o, void *arg), void *arg,
+                 failure *why)
+{
+    if (atomic_load_explicit(&t->pid, memory_order_relaxed) != getpid()) {
+        after_fork(t);
+    }
+    for (unsigned attempt = 1;; attempt++) {
+        seen before = {atomic_load(&t->epoch), atomic_load(&t->module->generation)};
+        tw_err err;
+
+        *why = (failure){0};
+        err = attempt_once(t, fn, arg, why);
+        if (err == TW_OK || how == RUN_ONCE || !recover(t, how, attempt, &before, why)) {
+            return err;
+        }
+    }
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "key.h"
+
+#include <string.h>
+
+/*
+ * What a token says of itself (its mechanism list, CKA_ALLOWED_MECHANISMS) is no guide:
+ * some mechanisms work unlisted, some listed ones are refused. So each key is tried when
+ * it is opened, and what gave the right answer is kept.
+ */
+
+/* The ways in their order: reading the DH output has half the round trips of the others. */
+static const strategy *const strategies[] = {&strategy_value};
+
+tw_err key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object)
+{
+    uint8_t sent[TW_MAX_SECRET], got[TW_MAX_SECRET], enc[MAX_PUBLIC_EC];
+    agreement a = {.key = k, .points = {enc}, .point_count = 1, .enc = enc,
+                   .recipient_public = k->public_key, .secret = got};
+    tw_err err = k->kem->encap(k->kem, NULL, k->public_key, NULL, sent, enc);
+
+    if (err != TW_OK) {
+        err = fail_text(o->line.why, err, "cannot encapsulate to the key's public half");
+    } else {
+        err = k->recipe.strategy->run(o, object, &a);
+    }
+    if (err == TW_OK && memcmp(sent, got, k->kem->secret_len) != 0) {
+        err = fail_text(o->line.why, k->public_given ? TW_ERR_KEY : TW_ERR_TOKEN_FAILED,
+                        "the private key does not belong to the public key %s",
+                        k->public_given ? "that was given" : "beside it in the token");
+    }
+    tw_wipe(sent, sizeof(sent));
+    tw_wipe(got, sizeof(got));
+    return err;
+}
+
+/* A refusal, or an answer that is wrong, is a reason to try another way; a token that is
+ * gone or busy is not. */
+static bool worth_another(tw_err err, const failure *why)
+{
+    return (err == TW_ERR_TOKEN_POLICY || err == TW_ERR_TOKEN_FAILED || err == TW_ERR_KEY) &&
+           why->loss != LOSS_SESSION && why->loss != LOSS_SLOT;
+}
+
+/* One strategy in each shape with the raw point, then with a DER one. The first failure
+ * says most: what follows fails for its own oddity. */
+static tw_err try_strategy(op *o, token_key *k, CK_OBJECT_HANDLE object, failure *first)
+{
+    tw_err err = TW_ERR_TOKEN_POLICY;
+
+    for (unsigned i = 0; i <= SHAPE_COUNT; i++) {
+        k->recipe.shape = i < SHAPE_COUNT ? i : 0;
+        k->recipe.der_point = i == SHAPE_COUNT;
+        err = key_prove(o, k, object);
+        if (err == TW_OK || !worth_another(err, o->line.why)) {
+            return err;
+        }
+        if (first->err == TW_OK) {
+            *first = *o->line.why;
+        }
+    }
+    return err;
+}
+
+static void explain(const token_key *k, bool never_export, failure *why)
+{
+    if (!k->derive) {
+        why->err = TW_ERR_TOKEN_POLICY;
+        why->loss = LOSS_NONE;
+        fail_add(why, "the key has CKA_DERIVE false: set it with C_SetAttributeValue, or import the "
+                      "key again with pkcs11-tool --write-object --type privkey --usage-derive");
+    } else if (never_export) {
+        why->err = TW_ERR_TOKEN_POLICY;
+        fail_add(why, "DH outputs must not be exported, and the token can do without that neither "
+                      "by HKDF nor by C_DigestKey");
+    }
+}
+
+tw_err key_settle(op *o, token_key *k, CK_OBJECT_HANDLE object)
+{
+    bool never_export = k->token->opt.never_export_dh;
+    failure first = {0};
+    tw_err err = TW_ERR_TOKEN_POLICY;
+
+    for (size_t i = 0; i < LENGTH(strategies); i++) {
+        if (never_export && strategies[i]->exports_dh) {
+            continue;
+        }
+        k->recipe.strategy = strategies[i];
+        err = try_strategy(o, k, object, &first);
+        if (err == TW_OK || !worth_another(err, o->line.why)) {
+            return err;
+        }
+    }
+    if (first.err == TW_OK) {
+        (void)fail_text(&first, TW_ERR_TOKEN_POLICY, "no way to use the key is allowed");
+    }
+    explain(k, never_export, &first);
+    *o->line.why = first;
+    return first.err;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "token.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void slot_text(const unsigned char *field, size_t len, char *out)
+{
+    while (len > 0 && (field[len - 1] == ' ' || field[len - 1] == '\0')) {
+        len--;
+    }
+    memcpy(out, field, len);
+    out[len] = '\0';
+}
+
+bool slot_same(const CK_TOKEN_INFO *a, const CK_TOKEN_INFO *b)
+{
+    return memcmp(a->label, b->label, sizeof(a->label)) == 0 &&
+           memcmp(a->serialNumber, b->serialNumber, sizeof(a->serialNumber)) == 0 &&
+           memcmp(a->manufacturerID, b->manufacturerID, sizeof(a->manufacturerID)) == 0 &&
+           memcmp(a->model, b->model, sizeof(a->model)) == 0;
+}
+
+/* First how many, which also makes the module look for new ones, then which: one more
+ * may come in between. */
+static tw_err slot_list(module *m, CK_SLOT_ID **out, CK_ULONG *count, failure *why)
+{
+    CK_RV rv = CKR_BUFFER_TOO_SMALL;
+
+    *out = NULL;
+    for (int attempt = 0; attempt < 3 && rv == CKR_BUFFER_TOO_SMALL; attempt++) {
+        free(*out);
+        *out = NULL;
+        rv = m->fn->C_GetSlotList(CK_TRUE, NULL, count);
+        if (rv == CKR_OK) {
+            *out = calloc(*count + 1, sizeof(**out));
+            if (*out == NULL) {
+                return fail_text(why, TW_ERR_MEMORY, "no memory");
+            }
+            rv = m->fn->C_GetSlotList(CK_TRUE, *out, count);
+        }
+    }
+    if (rv != CKR_OK) {
+        free(*out);
+        *out = NULL;
+        return fail_rv(why, "C_GetSlotList", rv);
+    }
+    return TW_OK;
+}
+
+static bool names_module(module *m, const token_uri *u)
+{
+    CK_INFO info = {0};
+
+    return u == NULL || m->fn->C_GetInfo(&info) != CKR_OK ||
+           p11_kit_uri_match_module_info(u->uri, &info);
+}
+
+static bool matches(const token_uri *u, CK_SLOT_ID slot, const CK_SLOT_INFO *slot_info,
+                    const CK_TOKEN_INFO *info)
+{
+    CK_SLOT_ID wanted = p11_kit_uri_get_slot_id(u->uri);
+
+    return (wanted == (CK_SLOT_ID)-1 || wanted == slot) &&
+           p11_kit_uri_match_slot_info(u->uri, slot_info) &&
+           p11_kit_uri_match_token_info(u->uri, info);
+}
+
+/* A slot that cannot be asked is one without a token: it may have been pulled just now. */
+static bool names_slot(module *m, const token_uri *u, place *p)
+{
+    CK_SLOT_INFO slot_info = {0};
+
+    return m->fn->C_GetSlotInfo(p->slot, &slot_info) == CKR_OK &&
+           m->fn->C_GetTokenInfo(p->slot, &p->info) == CKR_OK &&
+           (u == NULL || matches(u, p->slot, &slot_info, &p->info));
+}
+
+tw_err slot_find(module *m, const token_uri *u,
+                 tw_err (*found)(void *arg, const place *p, failure *why), void *arg,
+                 failure *why)
+{
+    CK_SLOT_ID *slots = NULL;
+    CK_ULONG count = 0;
+    tw_err err;
+
+    err = module_enter(m, why);
+    if (err != TW_OK) {
+        return err;
+    }
+    err = slot_list(m, &slots, &count, why);
+    if (err == TW_OK && !names_module(m, u)) {
+        count = 0;
+    }
+    for (CK_ULONG i = 0; err == TW_OK && i < count; i++) {
+        place p = {.module = m, .slot = slots[i]};
+
+        if (names_slot(m, u, &p)) {
+            err = found(arg, &p, why);
+        }
+    }
+    module_leave(m);
+    free(slots);
+    return err;
+}

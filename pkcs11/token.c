@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "token.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The one place of all that match, among tokens that were initialised: SoftHSM always
+ * shows one more that was not. */
+static tw_err only_place(const places *p, place *out, failure *why)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < p->count; i++) {
+        if ((p->list[i].info.flags & CKF_TOKEN_INITIALIZED) != 0) {
+            *out = p->list[i];
+            count++;
+        }
+    }
+    if (count == 0) {
+        return fail_text(why, TW_ERR_TOKEN_ABSENT, "no initialised token matches the URI%s%s",
+                         p->module_count == 1 && p->modules[0]->path != NULL ? " in " : "",
+                         p->module_count == 1 && p->modules[0]->path != NULL
+                             ? p->modules[0]->path : "");
+    }
+    if (count > 1) {
+        return fail_text(why, TW_ERR_INVALID,
+                         "%zu tokens match the URI: name one by token= or serial=", count);
+    }
+    return TW_OK;
+}
+
+void token_settle(tw_token *t, const place *p)
+{
+    module_hold(p->module);
+    t->module = p->module;
+    t->slot = p->slot;
+    t->info = p->info;
+}
+
+static tw_err locate(tw_token *t, failure *why)
+{
+    places found;
+    place here = {0};
+    tw_err err = places_find(&found, &t->opt, &t->uri, why);
+
+    if (err != TW_OK) {
+        return err;
+    }
+    err = only_place(&found, &here, why);
+    if (err == TW_OK) {
+        token_settle(t, &here);
+    }
+    places_clear(&found);
+    return err;
+}
+
+/* Opening a session logs in. */
+static tw_err nothing(op *o, void *arg)
+{
+    (void)o;
+    (void)arg;
+    return TW_OK;
+}
+
+static tw_err token_alloc(const tw_token_options *options, tw_token **out)
+{
+    tw_token *t = calloc(1, sizeof(*t));
+    tw_err err;
+
+    if (t == NULL) {
+        return TW_ERR_MEMORY;
+    }
+    err = settings_copy(&t->opt, options);
+    if (err != TW_OK) {
+        free(t);
+        return err;
+    }
+    t->slot = TW_TOKEN_NO_SLOT;
+    pthread_mutex_init(&t->lock, NULL);
+    pthread_mutex_init(&t->mend_lock, NULL);
+    pthread_mutex_init(&t->login_lock, NULL);
+    atomic_store(&t->pid, getpid());
+    pool_init(t);
+    *out = t;
+    return TW_OK;
+}
+
+tw_err token_new(const char *uri, const tw_token_options *options, tw_token **out, failure *why)
+{
+    tw_err err = token_alloc(options, out);
+
+    if (err != TW_OK) {
+        return err;
+    }
+    err = uri_parse(&(*out)->uri, uri, why);
+    if (err != TW_OK) {
+        token_report(*out, "open token", why);
+        tw_token_free(*out);
+        *out = NULL;
+    }
+    return err;
+}
+
+tw_err tw_token_open(const char *uri, const tw_token_options *options, tw_token **out)
+{
+    failure why = {0};
+    tw_token *t = NULL;
+    tw_err err;
+
+    if (out == NULL) {
+        return TW_ERR_INVALID;
+    }
+    *out = NULL;
+    if (uri == NULL) {
+        return TW_ERR_INVALID;
+    }
+    err = token_new(uri, options, &t, &why);
+    if (err != TW_OK) {
+        return err;
+    }
+    err = locate(t, &why);
+    if (err == TW_OK) {
+        err = token_run(t, RUN_GENTLY, nothing, NULL, &why);
+    }
+    if (err != TW_OK) {
+        token_report(t, "open token", &why);
+        tw_token_free(t);
+        return err;
+    }
+    *out = t;
+    return TW_OK;
+}
+
+/* A module that cannot be entered (a child that could not initialise it) has no sessions
+ * of ours left to close. */
+static void close_all(tw_token *t)
+{
+    failure why = {0};
+
+    if (atomic_load(&t->pid) == getpid() && module_enter(t->module, &why) == TW_OK) {
+        pool_clear(t);
+        module_leave(t->module);
+    } else {
+        pool_forget(t);
+    }
+    module_put(t->module);
+}
+
+void tw_token_free(tw_token *token)
+{
+    if (token == NULL) {
+        return;
+    }
+    if (token->module != NULL) {
+        close_all(token);
+    }
+    uri_clear(&token->uri);
+    settings_clear(&token->opt);
+    pthread_mutex_destroy(&token->lock);
+    pthread_mutex_destroy(&token->mend_lock);
+    pthread_mutex_destroy(&token->login_lock);
+    tw_wipe(token->refused, sizeof(token->refused));
+    free(token);
+}
+
+void token_report(tw_token *t, const char *what, const failure *why)
+{
+    CK_SLOT_ID slot;
+
+    pthread_mutex_lock(&t->lock);
+    slot = t->slot;
+    pthread_mutex_unlock(&t->lock);
+    report(&t->opt, slot, what, why);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "token.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Where `text` has an attribute called `name` ("pin-value="), or NULL. */
+static const char *attribute(const char *text, const char *name)
+{
+    const char *at = strstr(text, name);
+
+    while (at != NULL && (at == text || strchr(":;?&", at[-1]) == NULL)) {
+        at = strstr(at + 1, name);
+    }
+    return at;
+}
+
+/* What p11-kit would let pass: white space is taken out and a %00 ends a value early,
+ * both of which could cut a PIN; and a PIN in the path part, where RFC 7512 section 2.3
+ * has none and where it ends up in logs with the rest of the name. */
+static tw_err check_text(const char *text, failure *why)
+{
+    static const char *const pins[] = {"pin-source=", "pin-value="};
+    const char *query = strchr(text, '?');
+
+    for (const char *p = text; *p != '\0'; p++) {
+        if ((unsigned char)*p <= 0x20) {
+            return fail_text(why, TW_ERR_INVALID, "white space in the URI: write %%20 for a space");
+        }
+    }
+    if (strstr(text, "%00") != NULL) {
+        return fail_text(why, TW_ERR_INVALID, "a zero byte (%%00) in the URI");
+    }
+    if (attribute(text, "pinfile=") != NULL) {
+        return fail_text(why, TW_ERR_INVALID, "pinfile is obsolete: use ?pin-source=");
+    }
+    for (size_t i = 0; i < LENGTH(pins); i++) {
+        const char *at = attribute(text, pins[i]);
+
+        if (at != NULL && (query == NULL || at < query)) {
+            return fail_text(why, TW_ERR_INVALID, "%s belongs behind a question mark", pins[i]);
+        }
+    }
+    return TW_OK;
+}
+
+/* p11-kit frees the value without wiping it: keep a copy that is wiped. */
+static tw_err take_pin_value(token_uri *u, failure *why)
+{
+    const char *value = p11_kit_uri_get_pin_value(u->uri);
+
+    if (value == NULL) {
+        return TW_OK;
+    }
+    u->pin_value = strdup(value);
+    if (u->pin_value == NULL) {
+        return fail_text(why, TW_ERR_MEMORY, "no memory");
+    }
+    tw_wipe((char *)(uintptr_t)value, strlen(value));
+    p11_kit_uri_set_pin_value(u->uri, NULL);
+    return TW_OK;
+}
+
+tw_err uri_parse(token_uri *out, const char *text, failure *why)
+{
+    int result;
+    tw_err err;
+
+    *out = (token_uri){0};
+    err = check_text(text, why);
+    if (err != TW_OK) {
+        return err;
+    }
+    out->uri = p11_kit_uri_new();
+    if (out->uri == NULL) {
+        return fail_text(why, TW_ERR_MEMORY, "no memory");
+    }
+    result = p11_kit_uri_parse(text, P11_KIT_URI_FOR_ANY, out->uri);
+    if (result != P11_KIT_URI_OK) {
+        err = fail_text(why, TW_ERR_INVALID, "not a PKCS #11 URI: %s",
+                        p11_kit_uri_message(result));
+    } else if (p11_kit_uri_any_unrecognized(out->uri)) {
+        err = fail_text(why, TW_ERR_INVALID, "the URI has an attribute that is not known, or a "
+                                             "value that is too long for any token");
+    } else {
+        err = take_pin_value(out, why);
+    }
+    if (err != TW_OK) {
+        uri_clear(out);
+    }
+    return err;
+}
+
+void uri_clear(token_uri *u)
+{
+    if (u->uri != NULL) {
+        const char *left = p11_kit_uri_get_pin_value(u->uri);
+
+        if (left != NULL) {
+            tw_wipe((char *)(uintptr_t)left, strlen(left));
+        }
+        p11_kit_uri_free(u->uri);
+    }
+    if (u->pin_value != NULL) {
+        tw_wipe(u->pin_value, strlen(u->pin_value));
+        free(u->pin_value);
+    }
+    *u = (token_uri){0};
+}
+
+CK_ULONG uri_names(const token_uri *u, CK_ATTRIBUTE out[2])
+{
+    static const CK_ATTRIBUTE_TYPE types[] = {CKA_LABEL, CKA_ID};
+    CK_ULONG n = 0;
+
+    for (size_t i = 0; i < LENGTH(types); i++) {
+        CK_ATTRIBUTE *a = p11_kit_uri_get_attribute(u->uri, types[i]);
+
+        if (a != NULL) {
+            out[n++] = *a;
+        }
+    }
+    return n;
+}
+
+static int set_object(P11KitUri *uri, const CK_ATTRIBUTE *label, const CK_ATTRIBUTE *id)
+{
+    CK_OBJECT_CLASS private_key = CKO_PRIVATE_KEY;
+    CK_ATTRIBUTE class = {CKA_CLASS, &private_key, sizeof(private_key)};
+    CK_ATTRIBUTE copy;
+    int result = p11_kit_uri_set_attribute(uri, &class);
+
+    if (result == P11_KIT_URI_OK && label != NULL) {
+        copy = *label;
+        result = p11_kit_uri_set_attribute(uri, &copy);
+    }
+    if (result == P11_KIT_URI_OK && id != NULL) {
+        copy = *id;
+        result = p11_kit_uri_set_attribute(uri, &copy);
+    }
+    return result;
+}
+
+char *uri_format(const CK_TOKEN_INFO *info, const CK_ATTRIBUTE *label, const CK_ATTRIBUTE *id)
+{
+    P11KitUri *uri = p11_kit_uri_new();
+    int result = P11_KIT_URI_OK;
+    char *text = NULL;
+
+    if (uri == NULL) {
+        return NULL;
+    }
+    *p11_kit_uri_get_token_info(uri) = *info;
+    if (label != NULL || id != NULL) {
+        result = set_object(uri, label, id);
+    }
+    if (result == P11_KIT_URI_OK) {
+        result = p11_kit_uri_format(uri, P11_KIT_URI_FOR_OBJECT_ON_TOKEN, &text);
+    }
+    p11_kit_uri_free(uri);
+    return result == P11_KIT_URI_OK ? text : NULL;
+}
