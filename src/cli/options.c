@@ -80,14 +80,14 @@ static int set_option(options *o, const option_row *row, const char *value)
 {
     static const bool yes = true;
 
+    if (row->arg != NULL && *value == '\0') {
+        return usage_error("expected %s after --%s, came nothing", row->arg, row->name);
+    }
     switch (row->kind) {
     case OPTION_FLAG:
         memcpy(member(o, row), &yes, sizeof(yes));
         return EX_OK;
     case OPTION_TEXT:
-        if (*value == '\0') {
-            return usage_error("expected %s after --%s, came nothing", row->arg, row->name);
-        }
         memcpy(member(o, row), &value, sizeof(value));
         return EX_OK;
     case OPTION_NUMBER:

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is refused, with which exit status, and that nothing is left behind. Tokens have
+a file of their own."""
+import resource
+
+from support import (INTERNAL, IO_FAILED, NO_CREATE, NO_INPUT, NOT_PERMITTED, REFUSED,
+                     SANITIZED, UNAVAILABLE, USAGE, Case, main)
+
+
+class Usage(Case):
+    def test_what_cannot_be_meant_is_64(self):
+        self.key_and_config()
+        for args in (
+            [], ["frobnicate"], ["--frobnicate"], ["request"], ["request", "--frobnicate"],
+            ["request", "--to"], ["request", "--to", ""], ["request", "--to", "config", "a", "b"],
+            ["request", "--to", "config", "--to", "config"],
+            ["request", "--to", "config", "--key", "key"], ["request", "-x"],
+            ["request", "--to", "config", "--chunked=yes"],
+            ["request", "--to", "config", "--max-chunk", "4096"],
+            ["request", "--to", "config", "--chunked", "--max-chunk", "0"],
+            ["request", "--to", "config", "--chunked", "--max-chunk", "16777217"],
+            ["request", "--to", "config", "--chunked", "--max-chunk", "1k"],
+            ["request", "--to", "config", "--chunked", "--max-chunk", "-1"],
+            ["request", "--to", "config", "--chunked", "--max-chunk", ""],
+            ["accept"], ["accept", "--key", "key", "--key-id", "256"],
+            ["accept", "--key", "key", "--key-id", "18446744073709551617"],
+            ["accept", "--key", "key", "--key-id", "1", "--config", "config"],
+            ["accept", "--key", "key", "--chunked", "--max-chunk", "16383"],
+            ["accept", "--key", "key", "--max-size", "0"],
+            ["respond"], ["receive"], ["receive", "--key", "key"],
+            ["keygen", "--kem", "p-256"], ["keygen", "key"], ["keygen", "--object", "x"],
+            ["keygen", "--id", "00"], ["keygen", "--token", "hpke"],
+            ["keygen", "--token", "pkcs11:token=hpke", "--id", "0"],
+            ["keygen", "--token", "pkcs11:token=hpke", "--id", "0g"],
+            ["keygen", "--token", "pkcs11:token=hpke", "--id", ""],
+            ["keygen", "--token", "pkcs11:token=hpke", "--id", "00" * 65],
+            ["keygen", "--token", "pkcs11:token=hpke;object=x"],
+            ["keygen", "--token", "pkcs11:id=%01;token=hpke"],
+            ["config"], ["config", "--key", "key", "--public", "key"],
+            ["config", "--show", "config", "--bare"], ["config", "--key", "key", "--suite", "x"],
+            ["config", "--key", "key", "--suite", "hkdf-sha256"],
+            ["config", "--key", "key", "--suite", "hkdf-sha256,aes-128-gcm,"],
+            ["config", "--key", "key"] + ["--suite", "hkdf-sha256,aes-128-gcm"] * 17,
+            ["tokens", "extra"], ["inspect", "a", "b"],
+        ):
+            with self.subTest(args=args):
+                self.assertEqual(self.run_twoway(*args, code=USAGE).out, b"")
+
+    def test_a_pin_typed_in_the_wrong_place_is_not_repeated(self):
+        uri = "pkcs11:token=none?pin-value=" + self.secrets[0].decode()
+        self.run_twoway("tokens", uri, code=USAGE)
+        self.run_twoway("tokens", "--pin=" + self.secrets[0].decode(), code=None)
+        self.run_twoway("tokens", "--pine=" + self.secrets[0].decode(), code=USAGE)
+        self.run_twoway("accept", "--key", uri, code=None)
+        self.run_twoway("accept", "--key", uri + "&module-path=/none", code=UNAVAILABLE)
+        self.run_twoway("keygen", "--token", uri, code=None)
+
+    def test_help_and_version_need_nothing_else(self):
+        for verb in ("keygen", "config", "tokens", "inspect", "request", "accept", "respond",
+                     "receive"):
+            for args in ([verb, "--help"], [verb, "-h"], [verb, "--quiet", "--help", "--force"]):
+                run = self.run_twoway(*args)
+                self.assertIn(f"usage: twoway {verb}", run.out.decode())
+                self.assertLessEqual(max(map(len, run.out.decode().splitlines())), 80)
+        self.assertIn("usage: twoway VERB", self.run_twoway("--help").out.decode())
+        self.assertRegex(self.run_twoway("--version").out.decode(), r"\Atwoway \d+\.\d+\.\d+\n\Z")
+
+
+class Messages(Case):
+    """Whatever is done to a message: 65, no output, no state."""
+
+    def sealed(self, *layout):
+        return self.run_twoway("request", "--to", "config", "--exchange", "ours", "--force",
+                               *layout, input=b"plaintext" * 3000).out
+
+    def refused(self, verb, message, *layout):
+        before = self.names()
+        key = ["--key", "key", "--exchange", "theirs.new"] if verb == "accept" else \
+            ["--exchange", "ours"]
+        run = self.run_twoway(verb, *key, *layout, "-o", "out", input=message, code=REFUSED)
+        self.assertEqual(run.out, b"")
+        self.assertEqual(self.names(), before)
+
+    def spoilt(self, message):
+        for at in (0, 2, 4, 6, 8, 30, 71, 75, 90, 16400, len(message) - 1):
+            yield message[:at] + bytes([message[at] ^ 1]) + message[at + 1:]
+        for cut in (0, 1, 6, 7, 71, 72, 73, 80, 90, 16460, len(message) - 17, len(message) - 1):
+            yield message[:cut]
+        yield message + b"x"
+
+    def test_a_request_spoilt_anywhere(self):
+        self.key_and_config()
+        for layout in ([], ["--chunked"]):
+            for message in self.spoilt(self.sealed(*layout)):
+                self.refused("accept", message, *layout)
+
+    def test_a_response_spoilt_anywhere(self):
+        self.key_and_config()
+        for layout in ([], ["--chunked"]):
+            self.run_twoway("accept", "--key", "key", "--exchange", "theirs", "--force", *layout,
+                            input=self.sealed(*layout))
+            response = self.run_twoway("respond", "--exchange", "theirs", *layout,
+                                       input=b"plaintext" * 3000).out
+            for message in self.spoilt(response):
+                self.refused("receive", message, *layout)
+
+    def test_chunked_is_said_on_both_ends_or_on_neither(self):
+        self.key_and_config()
+        self.refused("accept", self.sealed("--chunked"))
+        self.refused("accept", self.sealed(), "--chunked")
+
+    def test_a_whole_message_has_a_longest_size(self):
+        self.key_and_config()
+        message = self.sealed()
+        self.refused("accept", message, "--max-size", "1000")
+        self.run_twoway("accept", "--key", "key", "--max-size", "100000", input=message)
+        self.write("in", bytes((64 << 20) + 1))
+        self.run_twoway("request", "--to", "config", "-o", "req", "in")
+        self.run_twoway("accept", "--key", "key", "-o", "out", "req", code=REFUSED)
+        self.run_twoway("accept", "--key", "key", "-o", "out", "--max-size", "70000000", "req")
+        self.assertEqual(self.path("out").stat().st_size, (64 << 20) + 1)
+
+    def test_another_key_is_refused(self):
+        self.key_and_config()
+        message = self.sealed()
+        self.run_twoway("keygen", "--force", "-o", "key")
+        self.refused("accept", message)
+        self.run_twoway("keygen", "--force", "--kem", "x25519", "-o", "key")
+        self.refused("accept", message)
+
+
+class Files(Case):
+    """What is the user's own and cannot be used: 66."""
+
+    def test_absent(self):
+        self.key_and_config()
+        for args in (["request", "--to", "none"], ["request", "--to", "config", "none"],
+                     ["accept", "--key", "none"], ["accept", "--key", "key", "none"],
+                     ["accept", "--key", "key", "--config", "none"],
+                     ["respond", "--exchange", "none"], ["receive", "--exchange", "none"],
+                     ["config", "--key", "none"], ["config", "--public", "none"],
+                     ["config", "--show", "none"], ["inspect", "none"], ["inspect", "."],
+                     ["accept", "--key", "."]):
+            with self.subTest(args=args):
+                self.assertEqual(self.run_twoway(*args, code=NO_INPUT).out, b"")
+
+    def test_damaged(self):
+        self.key_and_config()
+        req = self.run_twoway("request", "--to", "config", "--exchange", "ours", input=b"x").out
+        self.run_twoway("accept", "--key", "key", "--exchange", "theirs", input=req)
+        uses = {"key": ["config", "--key", "bad"], "config": ["request", "--to", "bad"],
+                "ours": ["receive", "--exchange", "bad"],
+                "theirs": ["respond", "--exchange", "bad"]}
+        for name, args in uses.items():
+            good = self.read(name)
+            for bad in (b"", good[:len(good) // 2], b"x" + good, bytes(len(good)), good * 20000):
+                with self.subTest(name=name, bad=bad[:8], len=len(bad)):
+                    self.write("bad", bad)
+                    self.path("bad").chmod(0o600)
+                    self.run_twoway(*args, "-o", "out", code=NO_INPUT)
+                    self.assertFalse(self.path("out").exists())
+
+    def test_the_other_sides_state(self):
+        self.key_and_config()
+        req = self.run_twoway("request", "--to", "config", "--exchange", "ours", input=b"x").out
+        self.run_twoway("accept", "--key", "key", "--exchange", "theirs", input=req)
+        self.run_twoway("respond", "--exchange", "ours", code=NO_INPUT)
+        self.run_twoway("receive", "--exchange", "theirs", input=bytes(100), code=NO_INPUT)
+
+    def test_a_key_of_another_kind_or_encrypted(self):
+        import subprocess
+        for name, args in (("rsa", ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"]),
+                           ("ed25519", ["-algorithm", "ed25519"]),
+                           ("k1", ["-algorithm", "EC", "-pkeyopt",
+                                   "ec_paramgen_curve:secp256k1"]),
+                           ("locked", ["-algorithm", "x25519", "-aes128", "-pass", "pass:word"])):
+            with self.subTest(name=name):
+                subprocess.run(["openssl", "genpkey", "-out", name, *args], cwd=self.dir,
+                               check=True, capture_output=True)
+                self.run_twoway("config", "--key", name, code=NO_INPUT)
+
+    def test_a_configuration_with_nothing_that_we_have(self):
+        self.write("config", bytes.fromhex("0007" "05" "7777" "0000" "0000"))
+        self.run_twoway("request", "--to", "config", code=NO_INPUT)
+        self.run_twoway("config", "--show", "config", code=NO_INPUT)
+        self.key_and_config()
+        raw = bytearray(self.read("config")[:76])  # one suite, its AEAD unknown
+        raw[1], raw[71], raw[75] = 74, 4, 0x77
+        self.write("config", bytes(raw))
+        self.run_twoway("request", "--to", "config", code=NO_INPUT)
+
+
+class Others(Case):
+    def test_reading_that_fails_after_opening_is_74(self):
+        self.key_and_config()
+        run = self.run_twoway("request", "--to", "config", "-o", "out", "/proc/self/mem",
+                              code=IO_FAILED)
+        self.assertIn("/proc/self/mem", run.err)
+        self.assertFalse(self.path("out").exists())
+
+    def test_a_closed_standard_input_or_output_is_74(self):
+        self.key_and_config()
+        script = 'exec "$0" request --to config'
+        import subprocess
+        import support
+        for redirect in ("<&-", ">&-"):
+            done = subprocess.run(["sh", "-c", f"{script} {redirect}", support.TWOWAY],
+                                  stdin=subprocess.DEVNULL, capture_output=True, cwd=self.dir,
+                                  check=False)
+            self.assertEqual(done.returncode, IO_FAILED, done.stderr)
+
+    def test_memory_that_runs_out_is_70(self):
+        if SANITIZED:
+            self.skipTest("a sanitizer needs its own memory")
+        self.key_and_config()
+        self.write("in", bytes(50 << 20))
+        self.run_twoway("request", "--to", "config", "-o", "req", "in")
+        run = self.run_twoway(
+            "accept", "--key", "key", "-o", "out", "req", code=INTERNAL,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (40 << 20, 40 << 20)))
+        self.assertIn("memory", run.err)
+        self.assertFalse(self.path("out").exists())
+
+    def test_the_statuses_are_those_of_sysexits(self):
+        self.assertEqual((USAGE, REFUSED, NO_INPUT, UNAVAILABLE, INTERNAL, NO_CREATE, IO_FAILED,
+                          NOT_PERMITTED), (64, 65, 66, 69, 70, 73, 74, 77))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Outputs appear whole or not at all, and an interrupt leaves nothing."""
+import os
+import resource
+import signal
+import stat
+import subprocess
+import threading
+import time
+
+from support import IO_FAILED, NO_CREATE, REFUSED, Case, main
+
+
+class Places(Case):
+    def setUp(self):
+        super().setUp()
+        self.key_and_config()
+        self.write("in", b"plaintext" * 10000)
+
+    def request(self, *args, code=0, **options):
+        return self.run_twoway("request", "--to", "config", *args, code=code, **options)
+
+    def accept(self, *args, code=0, **options):
+        return self.run_twoway("accept", "--key", "key", *args, code=code, **options)
+
+    def test_an_existing_file_is_replaced_and_keeps_its_mode(self):
+        self.write("out", b"before")
+        self.path("out").chmod(0o640)
+        inode = self.path("out").stat().st_ino
+        self.request("-o", "out", "in")
+        self.assertEqual(self.path("out").stat().st_mode & 0o777, 0o640)
+        self.assertNotEqual(self.path("out").stat().st_ino, inode)
+        self.accept("-o", "out", "out")
+        self.assertEqual(self.read("out"), self.read("in"))
+
+    def test_a_new_file_has_the_mode_that_the_mask_leaves(self):
+        self.request("-o", "out", "in", umask=0o027)
+        self.assertEqual(self.path("out").stat().st_mode & 0o777, 0o640)
+
+    def test_a_refused_message_leaves_the_old_file(self):
+        self.write("out", b"before")
+        self.request("--chunked", "-o", "req", "in")
+        self.write("req", self.read("req")[:-1])
+        self.accept("--chunked", "-o", "out", "req", code=REFUSED)
+        self.assertEqual(self.read("out"), b"before")
+
+    def test_the_input_may_be_the_output(self):
+        before = self.read("in")
+        self.request("-o", "in", "in")
+        self.accept("-o", "in", "in")
+        self.assertEqual(self.read("in"), before)
+
+    def test_appending_to_the_input_is_refused(self):
+        size = self.path("in").stat().st_size
+        with open(self.path("in"), "ab") as out:
+            done = subprocess.run([os.environ["TWOWAY"], "request", "--to", "config", "in"],
+                                  cwd=self.dir, stdout=out, stderr=subprocess.PIPE, check=False)
+        self.assertEqual(done.returncode, NO_CREATE, done.stderr)
+        self.assertEqual(self.path("in").stat().st_size, size)
+
+    def test_behind_a_symbolic_link_the_file_is_replaced(self):
+        os.mkdir(self.path("sub"))
+        self.write("sub/real", b"before")
+        os.symlink("sub/real", self.path("link"))
+        self.request("-o", "link", "in")
+        self.assertTrue(self.path("link").is_symlink())
+        self.accept("-o", "link", "sub/real")
+        self.assertEqual(self.read("sub/real"), self.read("in"))
+
+    def test_a_symbolic_link_to_nothing_is_refused(self):
+        os.symlink("nothing", self.path("link"))
+        self.request("-o", "link", "in", code=NO_CREATE)
+        self.assertFalse(self.path("nothing").exists())
+
+    def test_places_that_cannot_be(self):
+        for place in ("none/out", ".", "in/out", "/proc/out"):
+            self.request("-o", place, "in", code=NO_CREATE)
+
+    def test_a_file_that_may_not_be_written_stays(self):
+        if os.geteuid() == 0:
+            probe = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+            self.dir.chmod(0o777)
+            for name in self.names():
+                self.path(name).chmod(0o644)
+        else:
+            probe = []
+        self.write("out", b"before")
+        self.path("out").chmod(0o444)
+        done = subprocess.run([*probe, os.environ["TWOWAY"], "request", "--to", "config", "-o",
+                               "out", "in"], cwd=self.dir, capture_output=True, check=False)
+        self.assertEqual(done.returncode, NO_CREATE, done.stderr)
+        self.assertEqual(self.read("out"), b"before")
+
+    def test_a_pipe_by_name_is_written_directly(self):
+        os.mkfifo(self.path("fifo"))
+        got = []
+        reader = threading.Thread(target=lambda: got.append(self.read("fifo")))
+        reader.start()
+        self.request("-o", "fifo", "in")
+        reader.join()
+        self.assertTrue(stat.S_ISFIFO(self.path("fifo").stat().st_mode))
+        self.assertEqual(self.accept(input=got[0]).out, self.read("in"))
+
+    def test_dev_stdout_is_standard_output(self):
+        with open(self.path("out"), "wb") as out:
+            out.write(b"before")
+            out.flush()
+            for name in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+                subprocess.run([os.environ["TWOWAY"], "request", "--to", "config", "-o", name],
+                               cwd=self.dir, stdin=subprocess.DEVNULL, stdout=out, check=True)
+        self.assertEqual(len(self.read("out")), 6 + 3 * (7 + 65 + 16))
+
+    def test_a_full_device_is_74(self):
+        for verb, args in (("request", ["in"]), ("config", [])):
+            with self.subTest(verb=verb):
+                key = ["--to", "config"] if verb == "request" else ["--key", "key"]
+                self.run_twoway(verb, *key, "-o", "/dev/full", *args, code=IO_FAILED)
+        self.run_twoway("keygen", "-o", "/dev/full", code=IO_FAILED)
+        self.request("-o", "req", "in")
+        self.accept("-o", "/dev/full", "req", code=IO_FAILED)
+        with open("/dev/full", "wb") as full:
+            for args in (["config", "--show", "config"], ["inspect", "req"], ["--help"],
+                         ["--version"], ["accept", "--help"], ["request", "--to", "config", "in"]):
+                done = subprocess.run([os.environ["TWOWAY"], *args], cwd=self.dir, stdout=full,
+                                      stderr=subprocess.PIPE, check=False)
+                self.assertEqual(done.returncode, IO_FAILED, args)
+
+    def test_a_file_that_grows_too_long_is_74_and_goes(self):
+        before = self.names()
+        for state in ([], ["--exchange", "ours"]):
+            self.request(*state, "-o", "out", "in", code=IO_FAILED,
+                         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)))
+            self.assertEqual(self.names(), before)
+
+    def test_a_pipe_without_a_reader_is_74(self):
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        process = self.start("request", "--to", "config", "--exchange", "ours", "in",
+                             stdout=write_end, stderr=subprocess.PIPE)
+        os.close(write_end)
+        _, err = process.communicate()
+        self.assertEqual(process.returncode, IO_FAILED)
+        self.assertIn(b"Broken pipe", err)
+        self.assertFalse(self.path("ours").exists())
+
+
+class States(Case):
+    def setUp(self):
+        super().setUp()
+        self.key_and_config()
+        self.write("in", b"plaintext" * 10000)
+        self.run_twoway("request", "--to", "config", "-o", "req", "in")
+
+    def test_an_existing_state_stays_without_force(self):
+        self.write("state", b"before")
+        before = self.names()
+        for args in (["request", "--to", "config", "in"], ["accept", "--key", "key", "req"]):
+            self.run_twoway(*args, "--exchange", "state", "-o", "out", code=NO_CREATE)
+            self.assertEqual(self.read("state"), b"before")
+            self.assertEqual(self.names(), before)
+            self.run_twoway(*args, "--exchange", "state", "--force", "-o", "out")
+            self.assertEqual(self.read("state")[:4], b"TWX1")
+            self.write("state", b"before")
+            self.path("out").unlink()
+
+    def test_a_state_behind_a_link_to_nothing_is_not_made(self):
+        os.symlink("nothing", self.path("state"))
+        self.run_twoway("accept", "--key", "key", "--exchange", "state", "req", code=NO_CREATE)
+        self.assertFalse(self.path("nothing").exists())
+
+    def test_a_state_goes_when_the_verb_fails(self):
+        self.write("bad", self.read("req")[:-1])
+        before = self.names()
+        self.run_twoway("accept", "--key", "key", "--exchange", "state", "bad", code=REFUSED)
+        self.run_twoway("accept", "--key", "key", "--exchange", "state", "-o", "none/out", "req",
+                        code=NO_CREATE)
+        self.run_twoway("request", "--to", "config", "--exchange", "state", "-o", "/dev/full", "in",
+                        code=IO_FAILED)
+        self.assertEqual(self.names(), before)
+
+    def test_respond_and_receive_keep_the_state(self):
+        self.run_twoway("request", "--to", "config", "--exchange", "ours", "-o", "req", "in")
+        self.run_twoway("accept", "--key", "key", "--exchange", "theirs", "-o", "out", "req")
+        res = self.run_twoway("respond", "--exchange", "theirs", input=b"x").out
+        self.run_twoway("receive", "--exchange", "ours", input=res[:-1], code=REFUSED)
+        self.assertEqual(self.run_twoway("receive", "--exchange", "ours", input=res).out, b"x")
+        self.run_twoway("respond", "--exchange", "theirs", "-o", "/dev/full", code=IO_FAILED)
+        self.assertTrue(self.path("ours").exists() and self.path("theirs").exists())
+
+    def test_the_state_is_there_before_the_first_byte_of_output(self):
+        process = self.start("request", "--to", "config", "--exchange", "state", "--chunked",
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process.stdout.read(1)
+        self.assertEqual(self.read("state")[:4], b"TWX1")
+        process.communicate()
+
+
+class Interrupts(Case):
+    def setUp(self):
+        super().setUp()
+        self.key_and_config()
+
+    def wait_for(self, what):
+        for _ in range(500):
+            if what():
+                return
+            time.sleep(0.02)
+        self.fail("nothing happened in ten seconds")
+
+    def interrupt(self, number, *args, feed=b"", **options):
+        before = self.names()
+        process = self.start(*args, stdin=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+        process.stdin.write(feed)
+        process.stdin.flush()
+        self.wait_for(lambda: any(".twoway-" in n and self.path(n).stat().st_size > 0
+                                  for n in self.names()))
+        self.assertNotEqual(self.names(), before)
+        process.send_signal(number)
+        self.assertEqual(process.wait(timeout=20), -number)
+        process.stdin.close()
+        self.assertEqual(process.stderr.read(), b"")
+        process.stderr.close()
+        self.assertEqual(self.names(), before)
+
+    def test_in_mid_stream_nothing_is_left(self):
+        self.write("old", b"before")
+        sealed = self.run_twoway("request", "--to", "config", "--chunked", input=bytes(1 << 20)).out
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(signal=number):
+                self.interrupt(number, "request", "--to", "config", "--exchange", "ours",
+                               "--chunked", "-o", "out", feed=bytes(1 << 20))
+                self.interrupt(number, "accept", "--key", "key", "--exchange", "theirs",
+                               "--chunked", "-o", "old", feed=sealed[:900000])
+                self.interrupt(number, "request", "--to", "config", "--to", "config", "--encap",
+                               "many", "--exchange", "ours", "--chunked", "-o", "out",
+                               feed=bytes(1 << 20))
+        self.assertEqual(self.read("old"), b"before")
+
+    def test_an_ignored_hangup_stays_ignored(self):
+        process = self.start("request", "--to", "config", "--exchange", "ours", "-o", "out",
+                             stdin=subprocess.PIPE,
+                             preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        self.wait_for(lambda: self.path("ours").exists())
+        process.send_signal(signal.SIGHUP)
+        process.communicate(b"x")
+        self.assertEqual(process.returncode, 0)
+
+
+class Secrets(Case):
+    def test_there_is_no_core_file_to_find_keys_in(self):
+        self.key_and_config()
+        process = self.start("request", "--to", "config", "--exchange", "ours", "-o", "out",
+                             stdin=subprocess.PIPE)
+        Interrupts.wait_for(self, lambda: self.path("ours").exists())
+        with open(f"/proc/{process.pid}/limits", encoding="ascii") as limits:
+            core = [line for line in limits if line.startswith("Max core file size")]
+        self.assertEqual(core[0].split()[4:6], ["0", "0"])
+        process.communicate()
+
+    def test_a_secret_that_others_may_read_is_warned_of(self):
+        self.key_and_config()
+        req = self.run_twoway("request", "--to", "config", "--exchange", "ours", input=b"x").out
+        self.path("key").chmod(0o640)
+        self.path("ours").chmod(0o604)
+        self.assertIn("mode 640", self.run_twoway("accept", "--key", "key", input=req).err)
+        run = self.run_twoway("receive", "--exchange", "ours", code=REFUSED)
+        self.assertIn("mode 604", run.err)
+        self.assertEqual(self.run_twoway("accept", "--key", "key", "--quiet", input=req).err, "")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person at a terminal sees: PIN prompt, progress, and no ciphertext."""
+import os
+import signal
+import time
+
+import support
+from support import NOT_PERMITTED, PIN, USAGE, Case, TokenCase, main
+from terminal import Terminal
+
+
+class TerminalMixin:
+    def terminal(self, *args, files=None):
+        return Terminal([support.TWOWAY, *args], self.dir, self.env, files)
+
+
+class Ciphertext(TerminalMixin, Case):
+    def setUp(self):
+        super().setUp()
+        self.key_and_config()
+        self.write("in", b"plaintext")
+        self.run_twoway("request", "--to", "config", "--exchange", "ours", "-o", "req", "in")
+        self.run_twoway("accept", "--key", "key", "--exchange", "theirs", "-o", "out", "req")
+
+    def test_binary_data_is_not_written_to_a_terminal(self):
+        for args in (["request", "--to", "config", "in"],
+                     ["respond", "--exchange", "theirs", "in"], ["config", "--key", "key"],
+                     ["request", "--to", "config", "-o", "/dev/tty", "in"],
+                     ["request", "--to", "config", "--encap", "many", "in"]):
+            with self.subTest(args=args):
+                t = self.terminal(*args)
+                self.assertEqual(t.wait(), USAGE)
+                self.assertIn(b"came a terminal", t.seen)
+                self.assertNotIn(b"\0", t.seen)
+                self.assertFalse(self.path("many").exists())
+
+    def test_force_writes_it(self):
+        t = self.terminal("request", "--to", "config", "--force", "in")
+        self.assertEqual(t.wait(), 0)
+        self.assertGreaterEqual(len(t.seen), 7 + 65 + 9 + 16)
+
+    def test_plaintext_and_words_are_shown(self):
+        t = self.terminal("accept", "--key", "key", "req")
+        self.assertEqual((t.wait(), t.seen), (0, b"plaintext"))
+        t = self.terminal("inspect", "req")
+        self.assertEqual(t.wait(), 0)
+        self.assertIn(b"p256", t.seen)
+
+
+class Progress(TerminalMixin, Case):
+    def slow(self, *quiet):
+        """A request whose input takes two seconds; its terminal."""
+        self.key_and_config()
+        read_end, write_end = os.pipe()
+        out = os.open(self.path("out"), os.O_WRONLY | os.O_CREAT)
+        t = self.terminal("request", "--to", "config", "--chunked", *quiet,
+                          files={0: read_end, 1: out})
+        os.close(read_end)
+        for _ in range(20):
+            os.write(write_end, bytes(50000))
+            time.sleep(0.1)
+            t.read(0)
+        os.close(write_end)
+        os.close(out)
+        self.assertEqual(t.wait(), 0)
+        return t
+
+    def test_what_takes_long_says_how_far_it_is_and_is_erased(self):
+        t = self.slow()
+        self.assertRegex(t.seen, rb"\rrequest: \d+\.\d KiB, \d+\.\d KiB/s\x1b\[K")
+        self.assertTrue(t.seen.endswith(b"\r\x1b[K"))
+
+    def test_quiet_shows_none(self):
+        self.assertEqual(self.slow("--quiet").seen, b"")
+
+    def test_what_is_quick_shows_none(self):
+        self.key_and_config()
+        self.write("in", bytes(1000))
+        t = self.terminal("request", "--to", "config", "-o", "out", "in")
+        self.assertEqual((t.wait(), t.seen), (0, b""))
+
+    def test_of_a_file_the_percentage_is_known(self):
+        self.key_and_config()
+        with open(self.path("in"), "wb") as big:
+            big.truncate(64 << 30)  # sparse; nobody reads it all
+        t = self.terminal("request", "--to", "config", "--chunked", "-o", "/dev/null", "in")
+        t.expect(b" of 64.0 GiB, ")
+        t.expect(b" %, ")
+        t.signal(signal.SIGTERM)
+        self.assertEqual(t.wait(), -signal.SIGTERM)
+
+
+class Pin(TerminalMixin, TokenCase):
+    def setUp(self):
+        super().setUp()
+        self.uri = self.token_key()
+        self.run_twoway("config", "--key", self.uri, *self.login, "-o", "config")
+        self.write("in", b"plaintext")
+        self.run_twoway("request", "--to", "config", "-o", "req", "in")
+        self.accept = ["accept", "--key", self.uri, "--module", self.module, "-o", "out", "req"]
+
+    def test_it_is_asked_for_without_echo(self):
+        for source in ([], ["--pin-source", "ask"]):
+            t = self.terminal(*self.accept, *source)
+            t.expect(b"PIN for token 'hpke': ")
+            self.assertFalse(t.echoes())
+            t.type(PIN.encode() + b"\n")
+            self.assertEqual(t.wait(), 0)
+            self.assertTrue(t.echoes())
+            self.assertNotIn(PIN.encode(), t.seen)
+            self.assertEqual(self.read("out"), b"plaintext")
+            self.path("out").unlink()
+
+    def test_ask_goes_before_what_the_uri_says(self):
+        t = self.terminal("accept", "--key", self.uri + "?pin-value=wrong", "--module", self.module,
+                          "--pin-source", "ask", "req")
+        t.expect(b"PIN for token")
+        t.type(PIN.encode() + b"\n")
+        self.assertEqual(t.wait(), 0)
+        self.assertTrue(t.seen.endswith(b"plaintext"))
+
+    def test_an_empty_or_wrong_one_is_77(self):
+        for typed in (b"\n", b"wrong\n", b"\x04", b"x" * 300 + b"\n"):
+            t = self.terminal(*self.accept)
+            t.expect(b"PIN for token")
+            t.type(typed)
+            self.assertEqual(t.wait(), NOT_PERMITTED)
+            self.assertTrue(t.echoes())
+            self.assertNotIn(b"wrong", t.seen.replace(b"or wrong", b"").replace(b"PIN wrong", b""))
+            self.assertFalse(self.path("out").exists())
+
+    def test_an_interrupt_at_the_prompt_restores_the_echo(self):
+        for how in (lambda t: t.type(b"\x03"), lambda t: t.signal(signal.SIGTERM)):
+            t = self.terminal(*self.accept)
+            t.expect(b"PIN for token")
+            t.type(b"Tig")
+            how(t)
+            self.assertIn(t.wait(), (-signal.SIGINT, -signal.SIGTERM))
+            self.assertTrue(t.echoes())
+            self.check_no_temporaries()
+            self.assertFalse(self.path("out").exists())
+
+    def test_tokens_does_not_ask(self):
+        t = self.terminal("tokens", "--module", self.module)
+        self.assertEqual(t.wait(), 0)
+        self.assertNotIn(b"PIN for", t.seen)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keys that live in a token: made, listed, used, and every way in which that fails."""
+import re
+import subprocess
+
+from support import (KEMS, NO_CREATE, NO_INPUT, NOT_PERMITTED, PIN, REFUSED, UNAVAILABLE, USAGE,
+                     TokenCase, main, words)
+
+
+class Keys(TokenCase):
+    def test_every_kem_both_ways(self):
+        for kem in KEMS:
+            with self.subTest(kem=kem):
+                uri = self.token_key(kem, "--object", kem, "-o", "public.pem", "--force")
+                self.run_twoway("config", "--key", uri, *self.login, "-o", "config")
+                shown = self.run_twoway("config", "--show", "config").out.decode()
+                self.assertEqual(words(shown, "KEM"), kem)
+                self.assertEqual(self.run_twoway("config", "--public", "public.pem").out,
+                                 self.read("config"))
+                for layout in ([], ["--chunked"]):
+                    for size in (0, 1, 16384, 1 << 20):
+                        self.exchange(bytes(size), b"answer" * size, ["--key", uri, *self.login],
+                                      *layout)
+
+    def test_the_name_is_twoway_and_the_id_eight_bytes_unless_said(self):
+        uri = self.token_key()
+        self.assertIn("object=twoway", uri)
+        self.assertEqual(len(re.findall(r"%[0-9a-fA-F]{2}|.", re.search(r"id=([^;?]*)", uri)[1])), 8)
+        uri = self.token_key("p256", "--object", "a name;1", "--id", "00ff3b")
+        self.assertIn("object=a%20name%3", uri)
+        self.assertRegex(uri.lower(), r"id=%00%ff(%3b|;)")
+        self.run_twoway("config", "--key", uri, *self.login)
+
+    def test_a_name_or_id_that_is_there_already_is_73(self):
+        self.token_key("p256", "--id", "01")
+        for more in (["--id", "02"], ["--object", "new", "--id", "01"]):
+            run = self.run_twoway("keygen", "--token", "pkcs11:token=hpke", *self.login, *more,
+                                  "--force", "-o", "public", code=NO_CREATE)
+            self.assertEqual(run.out, b"")
+            self.assertFalse(self.path("public").exists())
+        self.token_key("x25519", "--object", "new")
+
+    def test_an_existing_file_stops_it_before_a_key_is_made(self):
+        self.write("public", b"before")
+        self.run_twoway("keygen", "--token", "pkcs11:token=hpke", *self.login, "-o", "public",
+                        code=NO_CREATE)
+        self.assertEqual(self.read("public"), b"before")
+        self.token_key()
+
+    def test_the_key_cannot_leave(self):
+        self.token_key()
+        shown = subprocess.run(["pkcs11-tool", "--module", self.module, "--token-label", "hpke",
+                                "--login", "--pin", PIN, "--list-objects", "--type", "privkey"],
+                               env=self.env, check=True, capture_output=True).stdout.decode()
+        self.assertIn("sensitive, always sensitive, never extractable", shown)
+        self.assertRegex(shown, r"Usage: +derive\n")
+
+    def test_a_flipped_byte_and_a_cut_are_refused(self):
+        uri = self.token_key()
+        self.run_twoway("config", "--key", uri, *self.login, "-o", "config")
+        sealed = self.run_twoway("request", "--to", "config", input=b"x" * 100).out
+        before = self.names()
+        for at in (0, 7, 8, 40, 71, 100):
+            bad = sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1:]
+            for message in (bad, sealed[:at]):
+                self.run_twoway("accept", "--key", uri, *self.login, "--exchange", "theirs", "-o",
+                                "out", input=message, code=REFUSED)
+                self.assertEqual(self.names(), before)
+
+
+class Listing(TokenCase):
+    def test_tokens_and_keys_are_listed(self):
+        self.add_token("second", PIN)
+        listed = self.run_twoway("tokens", "--module", self.module).out.decode()
+        self.assertIn("token  hpke (", listed)
+        self.assertIn("token  second (", listed)
+        self.assertIn("not logged in", listed)
+
+    def test_with_a_pin_the_keys_that_can_receive_are_shown(self):
+        uri = self.token_key("x25519")
+        listed = self.run_twoway("tokens", *self.login).out.decode()
+        self.assertRegex(listed, r"key  x25519 twoway, id [0-9a-f]{16}, can receive")
+        self.assertIn(uri, listed)
+        self.assertNotIn("not logged in", listed)
+
+    def test_a_wrong_pin_is_77(self):
+        self.write("pin", b"wrong-guess")
+        self.run_twoway("tokens", *self.login, code=NOT_PERMITTED)
+
+    def test_no_module_is_69(self):
+        self.run_twoway("tokens", "--module", "/none.so", code=UNAVAILABLE)
+
+
+class PinSources(TokenCase):
+    def setUp(self):
+        super().setUp()
+        self.uri = self.token_key()
+        self.run_twoway("config", "--key", self.uri, *self.login, "-o", "config")
+        self.sealed = self.run_twoway("request", "--to", "config", input=b"x").out
+
+    def accept(self, query, *more, code=0):
+        return self.run_twoway("accept", "--key", self.uri + query, "--module", self.module, *more,
+                               input=self.sealed, code=code, start_new_session=True)
+
+    def test_each(self):
+        pin_file = self.path("pin")
+        self.env["TOKEN_PIN"] = PIN
+        for query, more in (("", ["--pin-source", "pin"]), ("", ["--pin-source", "env:TOKEN_PIN"]),
+                            (f"?pin-source={pin_file}", []),
+                            (f"?pin-source=file:{pin_file}", []), (f"?pin-value={PIN}", [])):
+            with self.subTest(query=query, more=more):
+                self.assertEqual(self.accept(query, *more).out, b"x")
+
+    def test_their_order(self):
+        wrong = self.path("wrong")
+        wrong.write_bytes(b"wrong-guess")
+        wrong.chmod(0o600)
+        for query in ("?pin-value=wrong-guess", f"?pin-source={wrong}"):
+            self.assertEqual(self.accept(query, "--pin-source", "pin").out, b"x")
+        self.accept(f"?pin-value={PIN}", "--pin-source", "wrong", code=NOT_PERMITTED)
+        query = f"?pin-source={self.path('pin')}&pin-value=wrong-guess"
+        self.assertEqual(self.accept(query).out, b"x")
+
+    def test_none_wrong_or_unreadable_is_77(self):
+        self.write("empty", b"\n")
+        self.write("long", b"x" * 257 + b"\n")
+        self.write("wrong", b"wrong-guess\n")
+        self.env["EMPTY"] = ""
+        self.secrets.append(b"wrong-guess")
+        for source in ([], ["ask"], ["none"], ["."], ["empty"], ["long"], ["wrong"], ["env:NONE"],
+                       ["env:EMPTY"]):
+            with self.subTest(source=source):
+                more = ["--pin-source", *source] if source else []
+                self.assertEqual(self.accept("", *more, code=NOT_PERMITTED).out, b"")
+        for quiet in ([], ["--quiet"]):
+            run = self.accept("?pin-value=wrong-guess", *quiet, code=NOT_PERMITTED)
+            self.assertIn("expected the token's PIN", run.err)
+
+    def test_a_pin_that_others_may_read_is_warned_of(self):
+        self.path("pin").chmod(0o644)
+        self.assertIn("mode 644", self.accept("", "--pin-source", "pin").err)
+        self.assertEqual(self.accept("", "--pin-source", "pin", "--quiet").err, "")
+
+    def test_one_line_ending_is_not_part_of_it(self):
+        for text, code in ((PIN + "\n", 0), (PIN + "\r\n", 0), (PIN, 0),
+                           (PIN + "\n\n", NOT_PERMITTED)):
+            self.write("pin", text.encode())
+            self.accept("", "--pin-source", "pin", code=code)
+
+
+class Failures(TokenCase):
+    def test_absent_token_module_or_key_is_69(self):
+        uri = self.token_key()
+        self.write("req", bytes(200))
+        for key in ("pkcs11:token=none", uri.replace("twoway", "other"),
+                    uri + "?module-path=/none.so"):
+            for args in (["config", "--key", key], ["accept", "--key", key, "req"]):
+                login = self.login[2:] if "module-path" in key else self.login
+                with self.subTest(args=args):
+                    run = self.run_twoway(*args, *login, "-o", "out", code=UNAVAILABLE)
+                    self.assertIn("twoway: token: ", run.err)
+                    self.assertFalse(self.path("out").exists())
+        self.run_twoway("keygen", "--token", "pkcs11:token=none", *self.login, code=UNAVAILABLE)
+
+    def test_a_token_whose_folder_is_gone_is_69(self):
+        uri = self.token_key()
+        self.use_token_folder("empty")
+        self.run_twoway("config", "--key", uri, *self.login, code=UNAVAILABLE)
+
+    def test_a_key_that_may_not_derive_is_77(self):
+        subprocess.run(["pkcs11-tool", "--module", self.module, "--token-label", "hpke", "--login",
+                        "--pin", PIN, "--keypairgen", "--key-type", "EC:prime256v1", "--label",
+                        "signs", "--id", "55", "--usage-sign"], env=self.env, check=True,
+                       capture_output=True)
+        run = self.run_twoway("config", "--key", "pkcs11:token=hpke;object=signs", *self.login,
+                              code=NOT_PERMITTED)
+        self.assertIn("CKA_DERIVE", run.err)
+        listed = self.run_twoway("tokens", *self.login).out.decode()
+        self.assertIn("cannot receive", listed)
+
+    def test_a_uri_that_does_not_parse_is_64(self):
+        for uri in ("pkcs11:token", "pkcs11:id=%zz", "pkcs11:nonsense=1"):
+            self.run_twoway("config", "--key", uri, *self.login, code=USAGE)
+            self.run_twoway("keygen", "--token", uri, *self.login, code=USAGE)
+
+    def test_a_uri_of_several_keys_is_66(self):
+        self.token_key()
+        self.token_key("p256", "--object", "second")
+        self.run_twoway("config", "--key", "pkcs11:token=hpke", *self.login, code=NO_INPUT)
+
+    def test_a_uri_of_several_tokens_is_64(self):
+        self.add_token("second", PIN)
+        self.run_twoway("keygen", "--token", "pkcs11:model=SoftHSM%20v2", *self.login, code=USAGE)
+
+    def test_quiet_tells_the_error_alone(self):
+        run = self.run_twoway("config", "--key", "pkcs11:token=none", *self.login, "--quiet",
+                              code=UNAVAILABLE)
+        self.assertEqual(len(run.err.splitlines()), 1)
+
+
+if __name__ == "__main__":
+    main()
