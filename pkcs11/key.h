@@ -128,7 +128,4 @@ tw_err point_read(const line *l, CK_OBJECT_HANDLE object, const curve *c, uint8_
  * half: a handle from before can name another private key by now. */
 tw_err key_handle(op *o, token_key *k, CK_OBJECT_HANDLE *out);
 
-/* The label and id that a URI names a key by, those that it has. */
-CK_ULONG uri_names(const token_uri *u, CK_ATTRIBUTE out[2]);
-
 #endif

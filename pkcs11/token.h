@@ -93,6 +93,9 @@ typedef struct token_uri {
 tw_err uri_parse(token_uri *out, const char *text, failure *why);
 void uri_clear(token_uri *u);
 
+/* The label and id that a URI names a key by, those that it has. */
+CK_ULONG uri_names(const token_uri *u, CK_ATTRIBUTE out[2]);
+
 /* uri_format makes the URI of a token, or with `label` or `id` of a private key in
  * it. NULL when memory ends; free() it. */
 char *uri_format(const CK_TOKEN_INFO *info, const CK_ATTRIBUTE *label, const CK_ATTRIBUTE *id);
