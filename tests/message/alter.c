@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bodies that somebody altered, each held against the model of chunks.c: the code that
- * it names, and nothing released beyond the authentic prefix. */
+ * it names, nothing released beyond the authentic prefix, and nothing left in
+ * libcrypto's error queue for a peer to fill. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
-#include <string.h>
+#include <openssl/err.h>
 
 #include "check.h"
 #include "chunks.h"
@@ -64,6 +65,7 @@ static void judge(const victim *v, bytes altered)
         } else {
             must_size(0, released.len);
         }
+        must(ERR_peek_error() == 0);
     }
     bytes_release(mark);
 }

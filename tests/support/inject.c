@@ -13,6 +13,7 @@ static tw_err watched_decap(const tw_key *key, const uint8_t *enc, const uint8_t
     if (key->kem->check(key->kem, enc) != TW_OK) {
         return TW_ERR_FORMAT;
     }
+    atomic_fetch_add(&self->operations, 1);
     return self->inner->ops->decap(self->inner, enc, sender_public, secret);
 }
 

@@ -13,7 +13,8 @@
 typedef struct watched_key {
     tw_key base;
     const tw_key *inner; /* borrowed */
-    atomic_size_t calls;
+    atomic_size_t calls;      /* of decap */
+    atomic_size_t operations; /* of those, the ones that reached the private key */
     atomic_bool freed;
     const tw_err *answers; /* given in turn before it forwards; TW_OK ends them */
     tw_key_ops ops;
