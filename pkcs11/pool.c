@@ -9,6 +9,12 @@
  * overtaken, and none waits past its deadline because others are quicker.
  */
 
+typedef struct waiter {
+    pthread_cond_t wake;
+    session *given;
+    struct waiter *next;
+} waiter;
+
 enum {
     GROW_AFTER_MS = 5000, /* how long to believe a token that it has no session left */
 };

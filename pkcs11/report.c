@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static void append(char *out, size_t cap, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void append(char *out, size_t cap, const char *format,
+                                                         va_list args)
 {
     size_t used = strlen(out);
 

@@ -3,12 +3,9 @@
 #define TOKEN_H
 
 /*
- * The inside of libtwoway-pkcs11, lowest part first. Two rules hold everywhere:
- *
- *  - a CK_RV is judged in one place (rv.c), which says what the caller sees, what
- *    may bring the token back, and what the operator should do;
- *  - a failure is noted in a `failure` where it happens and told to the caller's
- *    `event` once, at the edge of the library (report).
+ * The inside of libtwoway-pkcs11, lowest part first. A CK_RV is judged in one place, rv.c.
+ * A failure is noted in a `failure` where it happens, and told to the caller's `event`
+ * once, at the edge of the library.
  */
 
 #include <twoway/pkcs11.h>
@@ -43,8 +40,9 @@ typedef struct verdict {
 
 verdict rv_judge(CK_RV rv);
 
-/* --- report.c: what went wrong, kept until someone is told. --------------------- */
+/* --- report.c ------------------------------------------------------------------- */
 
+/* What went wrong, kept until someone is told. */
 typedef struct failure {
     tw_err err;           /* TW_OK: nothing noted */
     const char *function; /* static; NULL when no call failed */
@@ -53,17 +51,14 @@ typedef struct failure {
     char text[320]; /* what it means and what to do */
 } failure;
 
-/* Each notes a failure and gives its code back, so that a call reads
- * `return fail_rv(why, "C_Login", rv)`. fail_rv takes the text from rv_judge. */
+/* fail_rv and fail_text note a failure and give its code back, fail_rv with rv_judge's
+ * text; fail_add puts more behind what is noted. */
 tw_err fail_rv(failure *why, const char *function, CK_RV rv);
-tw_err fail_text(failure *why, tw_err err, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+__attribute__((format(printf, 3, 4))) tw_err fail_text(failure *why, tw_err err,
+                                                       const char *format, ...);
+__attribute__((format(printf, 2, 3))) void fail_add(failure *why, const char *format, ...);
 
-/* fail_add puts more advice behind what is noted. */
-void fail_add(failure *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* --- options.c: the caller's options, copied. ----------------------------------- */
-
+/* The caller's options, copied; options.c. */
 typedef struct settings {
     char *module, *init_args; /* owned; NULL for none */
     size_t max_sessions;
@@ -82,7 +77,7 @@ void settings_clear(settings *s);
  * what was being done: "open token", "use key 'a'". */
 void report(const settings *s, CK_SLOT_ID slot, const char *what, const failure *why);
 
-/* --- uri.c ---------------------------------------------------------------------- */
+/* --- uri.c, pin.c ----------------------------------------------------------------- */
 
 /* A parsed URI, its PIN value moved out of p11-kit's hands, which does not wipe. */
 typedef struct token_uri {
@@ -99,8 +94,6 @@ CK_ULONG uri_names(const token_uri *u, CK_ATTRIBUTE out[2]);
 /* uri_format makes the URI of a token, or with `label` or `id` of a private key in
  * it. NULL when memory ends; free() it. */
 char *uri_format(const CK_TOKEN_INFO *info, const CK_ATTRIBUTE *label, const CK_ATTRIBUTE *id);
-
-/* --- pin.c ---------------------------------------------------------------------- */
 
 /* pin_get asks the sources in their order. `attended` says that the PIN came from
  * the callback, where a person may be. The caller wipes `buf`. */
@@ -142,15 +135,15 @@ tw_err module_get_all(const char *name, const char *init_args, module ***out, si
 tw_err module_enter(module *m, failure *why);
 void module_leave(module *m);
 
-/* Held over fork, so that a child never finds it taken. */
-void process_lock(void);
-void process_unlock(void);
-
 /* module_restart initialises the module anew once no call is in flight, unless it has
  * left that generation. One that is not ours is never finalised. */
 tw_err module_restart(module *m, unsigned long generation, const struct timespec *deadline,
                       failure *why);
 bool module_shared(module *m); /* by several tokens or lists of ours */
+
+/* Held over fork, so that a child never finds it taken. */
+void process_lock(void);
+void process_unlock(void);
 
 /* --- attr.c: reading attributes. -------------------------------------------------- */
 
@@ -165,10 +158,9 @@ typedef struct line {
 
 /* attr_get reads one attribute of any length, asking for the length first: NSS 3.110
  * refuses large buffers for short values. free() *value. An attribute that the object
- * has not, or will not tell, is TW_OK with *value NULL. */
+ * has not, or will not tell, is TW_OK with *value NULL; attr_bool gives `otherwise`. */
 tw_err attr_get(const line *l, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, uint8_t **value,
                 size_t *len);
-/* attr_bool gives `otherwise` for an attribute that the object has not. */
 tw_err attr_bool(const line *l, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, bool otherwise,
                  bool *out);
 
@@ -204,10 +196,9 @@ typedef struct places {
 tw_err places_find(places *out, const settings *s, const token_uri *u, failure *why);
 void places_clear(places *p);
 
-/* slot_same says whether both are one token, in whichever slot. */
+/* slot_same says whether both are one token, in whichever slot. slot_text copies a field
+ * without its padding; `out` has room for len + 1. */
 bool slot_same(const CK_TOKEN_INFO *a, const CK_TOKEN_INFO *b);
-
-/* slot_text copies a field without its padding; `out` has room for len + 1. */
 void slot_text(const unsigned char *field, size_t len, char *out);
 
 /* A place in the pool. What is stale (of an older epoch or generation) is closed and
@@ -217,12 +208,6 @@ typedef struct session {
     unsigned long epoch, generation;
     struct session *next; /* in the idle list */
 } session;
-
-typedef struct waiter {
-    pthread_cond_t wake;
-    session *given;
-    struct waiter *next;
-} waiter;
 
 struct tw_token {
     settings opt;
@@ -238,7 +223,7 @@ struct tw_token {
     session *idle;      /* most recently used first */
     size_t size, limit; /* places in existence; how many there may be */
     struct timespec shrunk; /* when the token had no more sessions than `limit` */
-    waiter *first, **last;
+    struct waiter *first, **last;
     unsigned patience_ms;         /* before the module may be restarted again: */
     struct timespec next_restart; /* not before then, and */
     struct timespec calm;         /* from then on as if it had never been */
@@ -264,8 +249,7 @@ typedef enum persistence {
     RUN_RETRY,  /* again after what was lost could be brought back */
 } persistence;
 
-/* token_run runs `fn` on a session of the pool: the one place that retries. Of several
- * attempts the last one's failure is noted. */
+/* token_run runs `fn` on a session of the pool: the one place that retries. */
 tw_err token_run(tw_token *t, persistence how, tw_err (*fn)(op *o, void *arg), void *arg,
                  failure *why);
 
@@ -285,10 +269,10 @@ tw_err pool_take(tw_token *t, const struct timespec *deadline, session **out, fa
 void pool_give(tw_token *t, session *s);
 bool pool_lost(tw_token *t, session *s);
 
-/* session.c: session_ready makes of a place a session of a logged-in user. */
+/* session_ready makes of a place a session of a logged-in user. */
 tw_err session_ready(tw_token *t, session *s, failure *why);
 void session_close(tw_token *t, session *s);
-tw_err session_login(tw_token *t, session *s, failure *why); /* login.c */
+tw_err session_login(tw_token *t, session *s, failure *why);
 
 /* What an attempt began with: a change since then is another thread's recovery. */
 typedef struct seen {
@@ -301,5 +285,127 @@ bool recover(tw_token *t, persistence how, unsigned attempt, const seen *before,
 
 struct timespec time_in(unsigned ms);
 bool time_passed(const struct timespec *t);
+
+/* --- curve.c, der.c: the encodings of curves and points. -------------------------- */
+
+#define MAX_PUBLIC_EC 133 /* the longest Npk here: P-521's */
+
+typedef struct bytes {
+    const uint8_t *data;
+    size_t len;
+} bytes;
+
+typedef struct curve {
+    uint16_t kem_id;
+    size_t public_len, dh_len;
+    CK_MECHANISM_TYPE hash; /* of the KEM's KDF */
+    size_t hash_len, hash_block;
+    bytes params[3]; /* encodings of CKA_EC_PARAMS, the usual one first */
+} curve;
+
+const curve *curve_by_kem(uint16_t kem_id);
+const curve *curve_by_params(const uint8_t *params, size_t len);
+
+/* point_decode takes CKA_EC_POINT in any of the forms that tokens use; `out` has room
+ * for c->public_len. point_encode writes the DER OCTET STRING, at most 3 bytes more. */
+bool point_decode(const curve *c, const uint8_t *in, size_t len, uint8_t *out);
+size_t point_encode(const curve *c, const uint8_t *point, uint8_t *out);
+
+/* The curve's point in a SubjectPublicKeyInfo, or in the one of a certificate. */
+bool spki_point(const curve *c, const uint8_t *der, size_t len, uint8_t *out);
+bool certificate_point(const curve *c, const uint8_t *der, size_t len, uint8_t *out);
+
+/* --- derive.c, settle.c: from a key in a token to the KEM's shared secret. ---------- */
+
+typedef struct token_key token_key;
+
+/* How a token was seen to serve a key. Chosen by trying once, then kept: a failure later
+ * never leads to a weaker way. */
+typedef struct recipe {
+    const struct strategy *strategy;
+    unsigned shape; /* which attributes the derived object is asked for with */
+    bool der_point; /* the peer's point as a DER OCTET STRING */
+} recipe;
+
+/* What DHKEM needs of a private key: one Diffie-Hellman or two and what is hashed with
+ * them (RFC 9180 section 4.1). Points and host_dh are checked before. */
+typedef struct agreement {
+    const token_key *key;
+    const uint8_t *points[2];
+    size_t point_count;
+    const uint8_t *host_dh; /* the host's own DH output, dh_len bytes, first; or NULL */
+    const uint8_t *enc, *recipient_public, *sender_public;
+    uint8_t *secret; /* out: kem->secret_len bytes */
+} agreement;
+
+/* exports_dh: the raw DH output passes through host memory. */
+typedef struct strategy {
+    const char *name;
+    bool exports_dh;
+    tw_err (*run)(op *o, CK_OBJECT_HANDLE key, const agreement *a);
+} strategy;
+
+extern const strategy strategy_value;
+
+#define SHAPE_COUNT 3 /* whole, without VALUE_LEN, without SENSITIVE too */
+
+/* derive_dh makes the object that holds a DH output, in the shape of the key's recipe.
+ * object_destroy ends it, with its session if the token will not. */
+tw_err derive_dh(op *o, CK_OBJECT_HANDLE key, const agreement *a, const uint8_t *point,
+                 bool readable, CK_OBJECT_HANDLE *out);
+void object_destroy(op *o, CK_OBJECT_HANDLE object);
+
+/* key_prove encapsulates to the key's public half and opens that with the private key
+ * object by its recipe. key_settle finds the recipe. */
+tw_err key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object);
+tw_err key_settle(op *o, token_key *k, CK_OBJECT_HANDLE object);
+
+/* --- public.c, find.c, key.c --------------------------------------------------------- */
+
+struct token_key {
+    tw_key base; /* first: a tw_key * is also a token_key * */
+    tw_token *token;
+    tw_kem *kem;
+    const curve *curve;
+    recipe recipe;
+    uint8_t public_key[MAX_PUBLIC_EC];
+    bool public_given; /* by the caller: the token holds none */
+    bool derive;       /* CKA_DERIVE as it was read */
+    uint8_t *label, *id;
+    size_t label_len, id_len;
+
+    CK_OBJECT_HANDLE handle; /* under token->lock, and */
+    unsigned long epoch;     /* the one in which it was found */
+};
+
+tw_err key_new(tw_token *t, const curve *c, token_key **out, failure *why);
+void key_free(token_key *k); /* NULL is fine */
+
+/* public_find looks for the public half of a private key object wherever tokens are
+ * known to keep it. TW_OK with *found false: nowhere. */
+tw_err public_find(const line *l, CK_OBJECT_HANDLE key, const curve *c, uint8_t *out,
+                   bool *found);
+
+/* What a private key object is seen to be. */
+typedef struct candidate {
+    CK_OBJECT_HANDLE object;
+    const curve *curve; /* NULL: not one of HPKE's */
+    uint8_t public_key[MAX_PUBLIC_EC];
+    bool has_public;
+} candidate;
+
+tw_err key_examine(const line *l, CK_OBJECT_HANDLE object, candidate *out);
+
+/* key_objects finds the objects of a class by label and id, those that are given. */
+tw_err key_objects(const line *l, CK_OBJECT_CLASS class, const CK_ATTRIBUTE *names,
+                   CK_ULONG name_count, CK_OBJECT_HANDLE **out, size_t *count);
+/* The curve of a key object; the point of a public one. */
+tw_err curve_read(const line *l, CK_OBJECT_HANDLE object, const curve **out);
+tw_err point_read(const line *l, CK_OBJECT_HANDLE object, const curve *c, uint8_t *out,
+                  bool *found);
+
+/* key_handle gives the key's object, found again after a loss and recognised by its public
+ * half: a handle from before can name another private key by now. */
+tw_err key_handle(op *o, token_key *k, CK_OBJECT_HANDLE *out);
 
 #endif
