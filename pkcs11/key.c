@@ -97,7 +97,7 @@ tw_err key_new(tw_token *t, const curve *c, token_key **out, failure *why)
     if (k == NULL) {
         return fail_text(why, TW_ERR_MEMORY, "no memory");
     }
-    err = tw_kem_new(c->kem_id, &t->opt.provider, &k->kem);
+    err = tw_kem_new(c->kem_id, t->opt.provider, &k->kem);
     if (err != TW_OK) {
         free(k);
         return fail_text(why, err, "this libcrypto has no %s", tw_kem_name(c->kem_id));

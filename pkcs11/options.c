@@ -11,46 +11,59 @@ enum {
     DEFAULT_DEADLINE_MS = 10000,
 };
 
-static tw_err copy_text(char **out, const char *text)
+static tw_err own_text(const char **text)
 {
-    if (text == NULL) {
+    if (*text == NULL) {
         return TW_OK;
     }
-    *out = strdup(text);
-    return *out == NULL ? TW_ERR_MEMORY : TW_OK;
+    *text = strdup(*text);
+    return *text == NULL ? TW_ERR_MEMORY : TW_OK;
+}
+
+static tw_err own_provider(const tw_provider **provider)
+{
+    tw_provider *copy;
+
+    if (*provider == NULL) {
+        return TW_OK;
+    }
+    copy = malloc(sizeof(*copy));
+    if (copy != NULL) {
+        *copy = **provider;
+    }
+    *provider = copy;
+    return copy == NULL ? TW_ERR_MEMORY : TW_OK;
+}
+
+/* Each is tried, so that each holds a copy or NULL. */
+static tw_err own_all(settings *s)
+{
+    tw_err module = own_text(&s->module), args = own_text(&s->init_args);
+    tw_err provider = own_provider(&s->provider);
+
+    return module != TW_OK ? module : args != TW_OK ? args : provider;
 }
 
 /* A caller built against an older header has a shorter struct: what lies beyond its
  * size counts as absent. */
 tw_err settings_copy(settings *out, const tw_token_options *options)
 {
-    tw_token_options o = {0};
     tw_err err;
 
-    *out = (settings){0};
+    *out = (settings){.size = sizeof(*out)};
     if (options != NULL) {
-        if (options->size < offsetof(tw_token_options, module) + sizeof(o.module)) {
+        if (options->size < offsetof(tw_token_options, init_args)) {
             return TW_ERR_INVALID;
         }
-        memcpy(&o, options, options->size < sizeof(o) ? options->size : sizeof(o));
+        memcpy(out, options, options->size < sizeof(*out) ? options->size : sizeof(*out));
     }
-    if (o.max_sessions > MOST_SESSIONS) {
+    if (out->max_sessions > MOST_SESSIONS) {
+        *out = (settings){0};
         return TW_ERR_INVALID;
     }
-    out->max_sessions = o.max_sessions == 0 ? DEFAULT_SESSIONS : o.max_sessions;
-    out->deadline_ms = o.deadline_ms == 0 ? DEFAULT_DEADLINE_MS : o.deadline_ms;
-    out->never_export_dh = o.never_export_dh;
-    out->pin_first = o.pin_first;
-    out->pin = o.pin;
-    out->event = o.event;
-    out->arg = o.arg;
-    if (o.provider != NULL) {
-        out->provider = *o.provider;
-    }
-    err = copy_text(&out->module, o.module);
-    if (err == TW_OK) {
-        err = copy_text(&out->init_args, o.init_args);
-    }
+    out->max_sessions = out->max_sessions == 0 ? DEFAULT_SESSIONS : out->max_sessions;
+    out->deadline_ms = out->deadline_ms == 0 ? DEFAULT_DEADLINE_MS : out->deadline_ms;
+    err = own_all(out);
     if (err != TW_OK) {
         settings_clear(out);
     }
@@ -59,7 +72,8 @@ tw_err settings_copy(settings *out, const tw_token_options *options)
 
 void settings_clear(settings *s)
 {
-    free(s->module);
-    free(s->init_args);
+    free((void *)(uintptr_t)s->module);
+    free((void *)(uintptr_t)s->init_args);
+    free((void *)(uintptr_t)s->provider);
     *s = (settings){0};
 }

@@ -58,17 +58,8 @@ __attribute__((format(printf, 3, 4))) tw_err fail_text(failure *why, tw_err err,
                                                        const char *format, ...);
 __attribute__((format(printf, 2, 3))) void fail_add(failure *why, const char *format, ...);
 
-/* The caller's options, copied; options.c. */
-typedef struct settings {
-    char *module, *init_args; /* owned; NULL for none */
-    size_t max_sessions;
-    unsigned deadline_ms;
-    bool never_export_dh, pin_first;
-    tw_provider provider;
-    tw_err (*pin)(void *arg, const char *token_label, char *buf, size_t cap, size_t *len);
-    void (*event)(void *arg, const tw_token_event *event);
-    void *arg;
-} settings;
+/* The caller's options, copied: the strings and *provider are owned; options.c. */
+typedef tw_token_options settings;
 
 tw_err settings_copy(settings *out, const tw_token_options *options);
 void settings_clear(settings *s);
@@ -263,8 +254,8 @@ void token_report(tw_token *t, const char *what, const failure *why);
  * is for a place that the token had no session for: true, it is gone and another will
  * come back; false, it is the only one and still the caller's. */
 void pool_init(tw_token *t);
-void pool_clear(tw_token *t); /* closes what is open */
-void pool_forget(tw_token *t); /* in a forked child */
+void pool_clear(tw_token *t);
+void pool_forget(tw_token *t); /* without closing: in a forked child */
 tw_err pool_take(tw_token *t, const struct timespec *deadline, session **out, failure *why);
 void pool_give(tw_token *t, session *s);
 bool pool_lost(tw_token *t, session *s);
