@@ -38,10 +38,9 @@ static tw_err own_provider(const tw_provider **provider)
 /* Each is tried, so that each holds a copy or NULL. */
 static tw_err own_all(settings *s)
 {
-    tw_err module = own_text(&s->module), args = own_text(&s->init_args);
-    tw_err provider = own_provider(&s->provider);
+    tw_err a = own_text(&s->module), b = own_text(&s->init_args), c = own_provider(&s->provider);
 
-    return module != TW_OK ? module : args != TW_OK ? args : provider;
+    return a != TW_OK ? a : b != TW_OK ? b : c;
 }
 
 /* A caller built against an older header has a shorter struct: what lies beyond its

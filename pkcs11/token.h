@@ -21,7 +21,7 @@
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
-/* --- rv.c: what a CK_RV means. ------------------------------------------------ */
+/* --- rv.c, report.c ------------------------------------------------------------- */
 
 /* What was lost, and with it the rung of the ladder that may bring it back. */
 typedef enum loss {
@@ -39,8 +39,6 @@ typedef struct verdict {
 } verdict;
 
 verdict rv_judge(CK_RV rv);
-
-/* --- report.c ------------------------------------------------------------------- */
 
 /* What went wrong, kept until someone is told. */
 typedef struct failure {
