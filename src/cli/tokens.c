@@ -4,6 +4,8 @@
 
 #include "cli.h"
 
+enum { TOKEN_INITIALISED = 0x400 }; /* CKF_TOKEN_INITIALIZED */
+
 /* What a token calls itself is for it to say: no control characters reach the terminal. */
 static void print_name(const char *text)
 {
@@ -12,14 +14,25 @@ static void print_name(const char *text)
     }
 }
 
-static void print_token(const tw_token_info *token)
+static void print_maker(const tw_token_info *token)
 {
-    printf("token  ");
-    print_name(token->label);
-    printf(" (");
     print_name(token->manufacturer);
     printf(" ");
     print_name(token->model);
+}
+
+static void print_token(const tw_token_info *token)
+{
+    if ((token->flags & TOKEN_INITIALISED) == 0) {
+        printf("slot   %lu holds a token that is not initialised (", token->slot);
+        print_maker(token);
+        printf(")\n");
+        return;
+    }
+    printf("token  ");
+    print_name(token->label);
+    printf(" (");
+    print_maker(token);
     printf(", serial ");
     print_name(token->serial);
     printf("%s)\n       %s\n", token->login == TW_ERR_STATE ? ", not logged in" : "", token->uri);

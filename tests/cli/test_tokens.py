@@ -75,6 +75,7 @@ class Listing(TokenCase):
         self.assertIn("token  hpke (", listed)
         self.assertIn("token  second (", listed)
         self.assertIn("not logged in", listed)
+        self.assertRegex(listed, r"slot   \d+ holds a token that is not initialised")
 
     def test_with_a_pin_the_keys_that_can_receive_are_shown(self):
         uri = self.token_key("x25519")
