@@ -42,3 +42,10 @@ tw_err tw_body_call(const uint8_t *in, size_t in_len, const uint8_t *out, size_t
     }
     return TW_OK;
 }
+
+tw_err tw_body_err(tw_err err)
+{
+    bool nothing_changed = err == TW_ERR_INVALID || err == TW_ERR_STATE || err == TW_ERR_SPACE;
+
+    return nothing_changed ? TW_ERR_BACKEND : tw_backend_err(err);
+}

@@ -67,6 +67,10 @@ tw_err tw_opener_make(tw_body *body, tw_opener **out);
 tw_err tw_body_call(const uint8_t *in, size_t in_len, const uint8_t *out, size_t out_cap,
                     size_t bound, size_t *out_len);
 
+/* A context's error in the middle of a body. The codes that contract 5 keeps for calls
+ * that changed nothing are none that a back-end can answer there. */
+tw_err tw_body_err(tw_err err);
+
 /* For the pump: the most bytes of input that `body` takes as one piece. */
 size_t tw_sealer_chunk(const tw_sealer *sealer); /* 0: whole, and cannot stream */
 bool tw_opener_is_whole(const tw_opener *opener);

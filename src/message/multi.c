@@ -154,9 +154,9 @@ static tw_err seal_key(const tw_multi *self, const uint8_t *pk, const tw_info *i
         return err;
     }
     tw_body_init(body, &layout, suite->tag_len, self->kit, ctx);
-    err = tw_backend_err(ctx->ops->seal(ctx, (const uint8_t *)tw_multi_aad, sizeof(tw_multi_aad),
-                                        self->content_key, sizeof(self->content_key),
-                                        encap + TW_HEADER_LEN + suite->enc_len));
+    err = tw_body_err(ctx->ops->seal(ctx, (const uint8_t *)tw_multi_aad, sizeof(tw_multi_aad),
+                                     self->content_key, sizeof(self->content_key),
+                                     encap + TW_HEADER_LEN + suite->enc_len));
     if (err != TW_OK) {
         tw_body_clear(body);
     }

@@ -227,7 +227,7 @@ static tw_err open_call(tw_opener *self, const uint8_t *in, size_t in_len, bool 
     if (err != TW_OK) {
         return err;
     }
-    err = tw_backend_err(open_flow(self, final, &flow));
+    err = tw_body_err(open_flow(self, final, &flow));
     if (err != TW_OK) {
         tw_wipe(out, bound);
         self->failed = err;

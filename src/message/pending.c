@@ -154,9 +154,9 @@ static tw_err open_content(const tw_pending *self, tw_body *body)
     uint8_t key[TW_CONTENT_KEY_LEN];
     tw_body content_body;
     tw_hpke_ctx *ctx;
-    tw_err err = tw_backend_err(body->ctx->ops->open(body->ctx, (const uint8_t *)tw_multi_aad,
-                                                     sizeof(tw_multi_aad), content->sealed_key,
-                                                     sizeof(content->sealed_key), key));
+    tw_err err = tw_body_err(body->ctx->ops->open(body->ctx, (const uint8_t *)tw_multi_aad,
+                                                  sizeof(tw_multi_aad), content->sealed_key,
+                                                  sizeof(content->sealed_key), key));
 
     if (err == TW_OK) {
         err = tw_aead_ctx_new(content->kit, false, key, content->nonce, &ctx);

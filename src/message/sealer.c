@@ -75,8 +75,8 @@ static tw_err seal_chunk(tw_sealer *self, size_t len, bool final, const uint8_t 
     tw_err err;
 
     at += tw_varint_write(at, final ? 0 : len + body->tag_len);
-    err = tw_backend_err(body->ctx->ops->seal(body->ctx, final ? final_aad : NULL,
-                                              final ? sizeof(final_aad) : 0, *in, len, at));
+    err = body->ctx->ops->seal(body->ctx, final ? final_aad : NULL, final ? sizeof(final_aad) : 0,
+                               *in, len, at);
     *in = len == 0 ? *in : *in + len;
     *out = at + len + body->tag_len;
     return err;
@@ -145,8 +145,8 @@ static tw_err seal(tw_sealer *self, const uint8_t *in, size_t in_len, bool final
     if (err != TW_OK) {
         return err;
     }
-    err = tw_backend_err(self->body.chunked ? seal_chunks(self, in, in_len, final, out, out_len)
-                                            : seal_whole(self, in, in_len, final, out, out_len));
+    err = tw_body_err(self->body.chunked ? seal_chunks(self, in, in_len, final, out, out_len)
+                                         : seal_whole(self, in, in_len, final, out, out_len));
     if (err != TW_OK) {
         tw_wipe(out, bound);
         *out_len = 0;
