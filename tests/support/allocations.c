@@ -107,7 +107,7 @@ static void *watch_realloc(void *data, size_t len, const char *file, int line)
     return grown;
 }
 
-void allocations_start(void)
+__attribute__((constructor)) static void watch_from_the_start(void)
 {
     must(CRYPTO_set_mem_functions(watch_malloc, watch_realloc, watch_free) == 1);
 }

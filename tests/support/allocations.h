@@ -4,8 +4,9 @@
 
 /*
  * Watches every allocation that goes through libcrypto's allocator: libcrypto's own
- * and the library's, which are told apart by the source file they name. Starting
- * must come before anything else touches libcrypto, so first thing in a test.
+ * and the library's, which are told apart by the source file they name. It
+ * starts before main, because libcrypto takes another allocator only before it has
+ * allocated anything.
  */
 
 #include <stdbool.h>
@@ -17,8 +18,6 @@ typedef struct allocations {
     size_t peak;   /* most held at once since the last reset */
     size_t failed; /* made to fail */
 } allocations;
-
-void allocations_start(void);
 
 /* The library's own, and all together. */
 allocations allocations_ours(void);
