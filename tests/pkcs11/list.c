@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a listing tells. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "check.h"
+#include "stand.h"
+
+static stand s;
+
+static void start(void)
+{
+    stand_softhsm(&s);
+}
+
+static void end(void)
+{
+    stand_end(&s);
+}
+
+TestSuite(list, .init = start, .fini = end);
+
+typedef struct seen {
+    size_t tokens, initialised, keys, private_keys, without_derive;
+    tw_err login;
+    char labels[64], uri[512];
+    tw_err answer;
+} seen;
+
+static tw_err each(void *arg, const tw_token_info *token, const tw_token_key_info *key)
+{
+    seen *n = arg;
+
+    must(token->size == sizeof(*token));
+    must(strncmp(token->uri, "pkcs11:", 7) == 0 && strstr(token->uri, "pin") == NULL);
+    if (key == NULL) {
+        n->tokens++;
+        if ((token->flags & CKF_TOKEN_INITIALIZED) != 0) {
+            n->initialised++;
+            n->login = token->login;
+            must(strcmp(token->model, "SoftHSM v2") == 0);
+            must(strcmp(token->manufacturer, "SoftHSM project") == 0);
+            must_size(16, strlen(token->serial));
+            must(strcmp(token->module, TESTS_SOFTHSM) == 0);
+        }
+        return n->answer;
+    }
+    n->keys++;
+    n->private_keys += key->private_seen;
+    n->without_derive += !key->derive;
+    must(key->public_key != NULL && key->public_len > 0);
+    must(tw_kem_name(key->kem_id) != NULL);
+    must_size(2, key->id_len);
+    must(key->id[0] == key->label[0] && key->id[1] == (uint8_t)key->kem_id);
+    strcat(n->labels, key->label);
+    strcpy(n->uri, key->uri);
+    return TW_OK;
+}
+
+static seen list(tw_err want, const char *uri)
+{
+    seen n = {0};
+
+    check_note("(%s)", s.event_message);
+    must_err(want, tw_token_list(uri, &s.options, each, &n));
+    return n;
+}
+
+static void make_two(void)
+{
+    tw_token *token = stand_open(&s);
+
+    tw_key_free(stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a"));
+    tw_key_free(stand_key(&s, token, TW_KEM_X25519_HKDF_SHA256, "b"));
+    tw_token_free(token);
+}
+
+Test(list, tells_private_keys_after_a_login)
+{
+    seen n;
+    tw_token *token;
+    tw_key *key;
+
+    make_two();
+    n = list(TW_OK, stand_uri(&s, ""));
+    must_size(1, n.tokens);
+    must_size(2, n.keys);
+    must_size(2, n.private_keys);
+    must_size(0, n.without_derive);
+    must_err(TW_OK, n.login);
+    token = stand_open(&s);
+    must_ok(tw_token_find_key(token, n.uri, NULL, 0, &key));
+    tw_key_free(key);
+    tw_token_free(token);
+    must_no_event(&s);
+}
+
+Test(list, tells_public_keys_without_one)
+{
+    seen n;
+
+    make_two();
+    n = list(TW_OK, stand_uri_without_pin(&s, ""));
+    must_size(1, n.tokens);
+    must_size(2, n.keys);
+    must_size(0, n.private_keys);
+    must_err(TW_ERR_STATE, n.login);
+    n = list(TW_OK, NULL);
+    must_size(1, n.initialised);
+    must_size(2, n.keys);
+    must_no_event(&s);
+}
+
+Test(list, selects_keys_by_the_uri)
+{
+    make_two();
+    must(strcmp(list(TW_OK, stand_uri(&s, ";object=b")).labels, "b") == 0);
+    must(strcmp(list(TW_OK, stand_uri_without_pin(&s, ";id=a%10")).labels, "a") == 0);
+    must_size(0, list(TW_OK, stand_uri(&s, ";object=c")).keys);
+}
+
+Test(list, goes_on_when_the_pin_is_wrong)
+{
+    seen n;
+
+    make_two();
+    n = list(TW_OK, "pkcs11:token=hpke?pin-value=wrong-pin");
+    must_err(TW_ERR_TOKEN_PIN, n.login);
+    must_size(2, n.keys);
+    must_size(0, n.private_keys);
+    must_event(&s, TW_ERR_TOKEN_PIN, "C_Login", CKR_PIN_INCORRECT, "list token");
+}
+
+Test(list, sends_a_pin_to_one_token_alone)
+{
+    seen n;
+
+    make_two();
+    stand_add(&s, "second");
+    n = list(TW_OK, "pkcs11:?pin-value=" STAND_PIN);
+    must_size(2, n.initialised);
+    must_err(TW_ERR_STATE, n.login);
+    must_size(0, n.private_keys);
+    n = list(TW_OK, stand_uri(&s, ""));
+    must_err(TW_OK, n.login);
+}
+
+Test(list, says_when_there_is_nothing)
+{
+    must_size(0, list(TW_ERR_TOKEN_ABSENT, "pkcs11:token=other").tokens);
+    must_event(&s, TW_ERR_TOKEN_ABSENT, NULL, 0, "no token matches");
+    s.options.module = "/nowhere/module.so";
+    must_size(0, list(TW_ERR_TOKEN_ABSENT, NULL).tokens);
+    must_event(&s, TW_ERR_TOKEN_ABSENT, NULL, 0, "/nowhere");
+}
+
+Test(list, refuses_bad_arguments)
+{
+    seen n = {0};
+
+    must_err(TW_ERR_INVALID, tw_token_list(NULL, &s.options, NULL, NULL));
+    must_err(TW_ERR_INVALID, tw_token_list("pkcs12:", &s.options, each, &n));
+    s.options.size = 1;
+    must_err(TW_ERR_INVALID, tw_token_list(NULL, &s.options, each, &n));
+    must_size(0, n.tokens);
+}
+
+Test(list, stops_when_told_so)
+{
+    seen n = {.answer = TW_ERR_IO};
+
+    make_two();
+    must_err(TW_ERR_IO, tw_token_list(stand_uri(&s, ""), &s.options, each, &n));
+    must_size(1, n.tokens);
+    must_size(0, n.keys);
+}
