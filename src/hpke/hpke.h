@@ -105,6 +105,10 @@ typedef struct tw_builtin_suite {
 /* NULL unless it is built in. */
 const tw_builtin_suite *tw_builtin_suite_of(const tw_suite *suite);
 
+/* Section 5.1, VerifyPSKInputs, and that pointers and lengths agree: to be asked before
+ * any key is used. */
+bool tw_schedule_takes(const uint8_t *info, size_t info_len, const tw_hpke_auth *auth);
+
 /* Section 5.1, KeySchedule. */
 tw_err tw_schedule_make(const tw_builtin_suite *suite, const uint8_t *secret, const uint8_t *info,
                         size_t info_len, const tw_hpke_auth *auth, tw_schedule *out);

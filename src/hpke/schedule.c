@@ -101,8 +101,7 @@ static tw_err expand_all(const tw_builtin_suite *suite, tw_hmac *hmac, const uin
     return err;
 }
 
-/* VerifyPSKInputs, section 5.1, and that pointers and lengths agree. */
-static bool are_inputs_valid(const uint8_t *info, size_t info_len, const tw_hpke_auth *auth)
+bool tw_schedule_takes(const uint8_t *info, size_t info_len, const tw_hpke_auth *auth)
 {
     if (info == NULL && info_len > 0) {
         return false;
@@ -123,9 +122,6 @@ tw_err tw_schedule_make(const tw_builtin_suite *suite, const uint8_t *secret, co
     tw_err err;
 
     memset(out, 0, sizeof(*out));
-    if (!are_inputs_valid(info, info_len, auth)) {
-        return TW_ERR_INVALID;
-    }
     err = tw_hmac_begin(&suite->kit->hash, &hmac);
     if (err == TW_OK) {
         err = auth == NULL ? base_context(suite, &hmac, info, info_len, context)

@@ -31,6 +31,9 @@ static tw_err suite_setup_sender(const tw_suite *suite, const tw_rng *rng, const
     tw_err err;
 
     *ctx = NULL;
+    if (!tw_schedule_takes(info, info_len, auth)) {
+        return TW_ERR_INVALID;
+    }
     if (sender != NULL && (tw_key_usable(sender) != TW_OK || sender->kem->id != suite->kem_id)) {
         return TW_ERR_INVALID;
     }
@@ -54,8 +57,9 @@ static tw_err suite_setup_receiver(const tw_suite *suite, const tw_key *key, con
     tw_err err;
 
     *ctx = NULL;
-    if (tw_key_usable(key) != TW_OK || key->kem->id != suite->kem_id ||
-        key->kem->enc_len != self->kem->enc_len || key->kem->secret_len != self->kem->secret_len) {
+    if (!tw_schedule_takes(info, info_len, auth) || tw_key_usable(key) != TW_OK ||
+        key->kem->id != suite->kem_id || key->kem->enc_len != self->kem->enc_len ||
+        key->kem->secret_len != self->kem->secret_len) {
         return TW_ERR_INVALID;
     }
     if (key->ops->decap == NULL) {
