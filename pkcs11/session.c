@@ -106,7 +106,9 @@ static tw_err begin(tw_token *t, const struct timespec *deadline, op *o)
     return TW_OK;
 }
 
-static tw_err attempt_once(tw_token *t, tw_err (*fn)(op *o, void *arg), void *arg, failure *why)
+/* `before` is what the operation itself began with: its own login is no change. */
+static tw_err attempt_once(tw_token *t, tw_err (*fn)(op *o, void *arg), void *arg, seen *before,
+                           failure *why)
 {
     struct timespec deadline = time_in(t->opt.deadline_ms);
     op o = {.line = {.why = why}};
@@ -115,6 +117,7 @@ static tw_err attempt_once(tw_token *t, tw_err (*fn)(op *o, void *arg), void *ar
     if (err != TW_OK) {
         return err;
     }
+    *before = (seen){o.session->epoch, o.session->generation};
     err = fn(&o, arg);
     if (o.broken || (err != TW_OK && why->loss != LOSS_NONE)) {
         session_close(t, o.session);
@@ -135,7 +138,7 @@ tw_err token_run(tw_token *t, persistence how, tw_err (*fn)(op *o, void *arg), v
         tw_err err;
 
         *why = (failure){0};
-        err = attempt_once(t, fn, arg, why);
+        err = attempt_once(t, fn, arg, &before, why);
         if (err == TW_OK || how == RUN_ONCE || !recover(t, how, attempt, &before, why)) {
             return err;
         }

@@ -20,11 +20,12 @@ EXPORT shim *shim_control(void)
 
 EXPORT void shim_reset(void)
 {
-    CK_FUNCTION_LIST *real;
+    shim old;
 
     pthread_mutex_lock(&lock);
-    real = state.real;
-    state = (shim){.real = real, .sessions = state.sessions, .objects = state.objects};
+    old = state;
+    state = (shim){.real = old.real, .sessions = old.sessions, .objects = old.objects};
+    state.most_sessions = (unsigned long)old.sessions;
     pthread_mutex_unlock(&lock);
 }
 
@@ -137,7 +138,7 @@ static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *arg, CK_NOTIFY notify,
                           CK_SESSION_HANDLE *out)
 {
-    CK_RV rv = meet(SHIM_OpenSession, NULL, NULL, 0);
+    CK_RV rv = meet(SHIM_OpenSession, NULL, NULL, flags);
 
     if (rv == CKR_OK) {
         rv = state.real->C_OpenSession(slot, flags, arg, notify, out);

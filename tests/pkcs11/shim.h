@@ -47,7 +47,8 @@ typedef struct shim_rule {
     CK_RV rv;          /* CKR_OK: forward */
     unsigned delay_ms;
     /* NULL, or decides by the arguments whether it meets this call: a template or a
-     * mechanism, and how many attributes (of the private key where there are two). */
+     * mechanism, and how many attributes (of the private key where there are two); for
+     * OpenSession its flags as the count. */
     bool (*when)(const CK_MECHANISM *mechanism, const CK_ATTRIBUTE *attributes, CK_ULONG count);
 } shim_rule;
 

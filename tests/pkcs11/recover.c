@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sessions, logins, slots and modules lost underneath, and what brings them back. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "stand.h"
+
+#define ALWAYS 1, ~0u
+
+static stand s;
+static tw_token *token;
+static tw_key *key;
+
+static void start(void)
+{
+    stand_shim(&s);
+    token = stand_open(&s);
+    key = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a");
+    shim_clear();
+}
+
+static void end(void)
+{
+    stand_end(&s);
+}
+
+TestSuite(recover, .init = start, .fini = end);
+
+static void finish(void)
+{
+    tw_key_free(key);
+    tw_token_free(token);
+    must_size(0, (size_t)shim_state()->sessions);
+}
+
+static void must_recover(void)
+{
+    check_note("(%s)", s.event_message);
+    must_ok(tw_key_check(key));
+    must_no_event(&s);
+    check_note("%s", "");
+}
+
+static CK_SLOT_ID slot_of(CK_FUNCTION_LIST *fn)
+{
+    CK_SESSION_HANDLE session = raw_session(&s, fn);
+    CK_SESSION_INFO info;
+
+    must(fn->C_GetSessionInfo(session, &info) == CKR_OK);
+    must(fn->C_CloseSession(session) == CKR_OK);
+    return info.slotID;
+}
+
+static void log_out(void)
+{
+    CK_FUNCTION_LIST *fn = stand_raw(&s);
+    CK_SESSION_HANDLE session = raw_session(&s, fn);
+
+    must(fn->C_Logout(session) == CKR_OK);
+    must(fn->C_CloseSession(session) == CKR_OK);
+}
+
+Test(recover, from_a_logout)
+{
+    log_out();
+    must_recover();
+    must_size(1, shim_state()->logins);
+    must_recover();
+    must_size(1, shim_state()->logins);
+    finish();
+}
+
+Test(recover, from_all_sessions_closed)
+{
+    CK_FUNCTION_LIST *fn = stand_raw(&s);
+
+    must(fn->C_CloseAllSessions(slot_of(fn)) == CKR_OK);
+    must_recover();
+    must_size(1, shim_state()->logins);
+    tw_key_free(key);
+    tw_token_free(token);
+}
+
+Test(recover, from_a_module_that_someone_finalised)
+{
+    CK_FUNCTION_LIST *fn = stand_raw(&s);
+
+    must(fn->C_Finalize(NULL) == CKR_OK);
+    must_recover();
+    must_recover();
+    must_size(1, shim_state()->calls[SHIM_Initialize]);
+    finish();
+    must(fn->C_Finalize(NULL) == CKR_CRYPTOKI_NOT_INITIALIZED);
+}
+
+/* SoftHSM numbers its objects anew, and otherwise, at each initialisation. */
+Test(recover, and_never_uses_another_key_whose_handle_was_this_ones)
+{
+    static const char *const labels[] = {"b", "c", "d", "e"};
+    CK_FUNCTION_LIST *fn = stand_raw(&s);
+    CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
+    CK_OBJECT_HANDLE before, after = 0;
+    unsigned changes = 0;
+
+    for (size_t i = 0; i < 4; i++) {
+        tw_key_free(stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, labels[i]));
+    }
+    for (int round = 0; round < 20; round++) {
+        CK_SESSION_HANDLE session = raw_session(&s, fn);
+
+        before = raw_find(fn, session, CKO_PRIVATE_KEY, "a");
+        must(fn->C_Finalize(NULL) == CKR_OK);
+        must(fn->C_Initialize(&args) == CKR_OK);
+        must_recover();
+        session = raw_session(&s, fn);
+        after = raw_find(fn, session, CKO_PRIVATE_KEY, "a");
+        changes += before != after;
+    }
+    must(changes > 0);
+    tw_key_free(key);
+    tw_token_free(token);
+}
+
+Test(recover, finds_a_key_again_whose_public_half_the_caller_gave)
+{
+    CK_FUNCTION_LIST *fn = stand_raw(&s);
+    CK_SESSION_HANDLE session = raw_session(&s, fn);
+    uint8_t pk[TW_MAX_PUBLIC];
+    size_t len = key->kem->public_len;
+
+    memcpy(pk, key->public_key, len);
+    tw_key_free(key);
+    must(fn->C_DestroyObject(session, raw_find(fn, session, CKO_PUBLIC_KEY, "a")) == CKR_OK);
+    must(fn->C_CloseSession(session) == CKR_OK);
+    must_ok(tw_token_find_key(token, stand_uri(&s, ";object=a"), pk, len, &key));
+    log_out();
+    must_recover();
+    finish();
+}
+
+Test(recover, refuses_another_key_of_the_same_name)
+{
+    CK_FUNCTION_LIST *fn = stand_raw(&s);
+    CK_SESSION_HANDLE session = raw_session(&s, fn);
+    tw_key *other;
+
+    must(fn->C_DestroyObject(session, raw_find(fn, session, CKO_PRIVATE_KEY, "a")) == CKR_OK);
+    must(fn->C_DestroyObject(session, raw_find(fn, session, CKO_PUBLIC_KEY, "a")) == CKR_OK);
+    must(fn->C_CloseSession(session) == CKR_OK);
+    must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(key));
+    must_event(&s, TW_ERR_TOKEN_ABSENT, NULL, 0, "no longer has the key");
+    other = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a");
+    log_out();
+    must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(key));
+    must_event(&s, TW_ERR_TOKEN_ABSENT, NULL, 0, "no longer has the key");
+    must_ok(tw_key_check(other));
+    tw_key_free(other);
+    finish();
+}
+
+/* --- What the device says of itself. ------------------------------------------------------- */
+
+static void must_recover_from(shim_function function, CK_RV rv)
+{
+    shim_clear();
+    check_note("(0x%lx)", rv);
+    shim_says((shim_rule){function, 1, 1, rv, 0, NULL});
+    must_recover();
+    must(shim_state()->calls[function] > 1);
+}
+
+Test(recover, from_one_failure_of_each_kind)
+{
+    static const CK_RV codes[] = {CKR_SESSION_HANDLE_INVALID, CKR_SESSION_CLOSED,
+                                  CKR_USER_NOT_LOGGED_IN, CKR_KEY_HANDLE_INVALID,
+                                  CKR_OBJECT_HANDLE_INVALID, CKR_DEVICE_REMOVED,
+                                  CKR_TOKEN_NOT_PRESENT, CKR_DEVICE_ERROR, CKR_GENERAL_ERROR,
+                                  CKR_FUNCTION_FAILED, 0x1e7, 0x80000001};
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        must_recover_from(SHIM_DeriveKey, codes[i]);
+        must_recover_from(SHIM_GetAttributeValue, codes[i]);
+    }
+    finish();
+}
+
+Test(recover, does_not_repeat_a_refusal)
+{
+    shim_says((shim_rule){SHIM_DeriveKey, ALWAYS, CKR_KEY_FUNCTION_NOT_PERMITTED, 0, NULL});
+    must_err(TW_ERR_TOKEN_POLICY, tw_key_check(key));
+    must_event(&s, TW_ERR_TOKEN_POLICY, "C_DeriveKey", CKR_KEY_FUNCTION_NOT_PERMITTED, "use key 'a'");
+    must_size(1, shim_state()->calls[SHIM_DeriveKey]);
+    finish();
+}
+
+Test(recover, restarts_a_module_of_its_own_when_an_error_lasts)
+{
+    shim_says((shim_rule){SHIM_DeriveKey, 1, 2, CKR_DEVICE_ERROR, 0, NULL});
+    must_recover();
+    must_size(1, shim_state()->calls[SHIM_Finalize]);
+    must_size(1, shim_state()->calls[SHIM_Initialize]);
+    finish();
+}
+
+Test(recover, does_not_restart_again_and_again)
+{
+    shim_says((shim_rule){SHIM_DeriveKey, ALWAYS, CKR_DEVICE_ERROR, 0, NULL});
+    for (int i = 0; i < 10; i++) {
+        must_err(TW_ERR_TOKEN_FAILED, tw_key_check(key));
+        must_event(&s, TW_ERR_TOKEN_FAILED, "C_DeriveKey", CKR_DEVICE_ERROR, "");
+    }
+    must(shim_state()->calls[SHIM_Finalize] <= 2);
+    finish();
+}
+
+Test(recover, does_not_restart_the_module_of_someone_else)
+{
+    CK_FUNCTION_LIST *fn = stand_raw(&s);
+    CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
+
+    finish();
+    must(fn->C_Initialize(&args) == CKR_OK);
+    token = stand_open(&s);
+    must_ok(tw_token_find_key(token, stand_uri(&s, ";object=a"), NULL, 0, &key));
+    shim_clear();
+    shim_says((shim_rule){SHIM_DeriveKey, ALWAYS, CKR_DEVICE_ERROR, 0, NULL});
+    must_err(TW_ERR_TOKEN_FAILED, tw_key_check(key));
+    must_event(&s, TW_ERR_TOKEN_FAILED, "C_DeriveKey", CKR_DEVICE_ERROR, "who initialised it");
+    must_size(0, shim_state()->calls[SHIM_Finalize]);
+    finish();
+    must(fn->C_Finalize(NULL) == CKR_OK);
+}
+
+Test(recover, says_that_a_token_is_gone_and_finds_it_when_it_is_back)
+{
+    shim_says((shim_rule){SHIM_OpenSession, ALWAYS, CKR_TOKEN_NOT_PRESENT, 0, NULL});
+    shim_says((shim_rule){SHIM_DeriveKey, ALWAYS, CKR_DEVICE_REMOVED, 0, NULL});
+    shim_says((shim_rule){SHIM_GetTokenInfo, ALWAYS, CKR_TOKEN_NOT_PRESENT, 0, NULL});
+    must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(key));
+    must_event(&s, TW_ERR_TOKEN_ABSENT, "C_DeriveKey", CKR_DEVICE_REMOVED, "plug the token in");
+    must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(key));
+    must_event(&s, TW_ERR_TOKEN_ABSENT, "C_OpenSession", CKR_TOKEN_NOT_PRESENT, "plug the token in");
+    shim_clear();
+    must_recover();
+    finish();
+}
+
+static void move_tokens(const char *from, const char *to)
+{
+    char old[128], new[128];
+
+    (void)snprintf(old, sizeof(old), "%s/%s", s.dir, from);
+    (void)snprintf(new, sizeof(new), "%s/%s", s.dir, to);
+    must(rename(old, new) == 0);
+}
+
+Test(recover, from_a_token_directory_that_was_away)
+{
+    int failures = 0;
+
+    move_tokens("tokens", "away");
+    for (int i = 0; i < 3; i++) {
+        failures += tw_key_check(key) != TW_OK;
+    }
+    move_tokens("away", "tokens");
+    stand_forget(&s);
+    for (int i = 0; tw_key_check(key) != TW_OK; i++) {
+        must(i < 100);
+        usleep(100000);
+    }
+    stand_forget(&s);
+    must_recover();
+    must(failures == 0 || failures == 3);
+    finish();
+}
