@@ -137,7 +137,7 @@ tw_err tw_hkdf_expand(tw_hmac *hmac, const uint8_t *prk, size_t prk_len, const t
         return tw_provider_expand(hmac, prk, prk_len, info, info_count, out, out_len);
     }
     pieces[0] = (tw_piece){block, 0}; /* T(0) is empty, RFC 5869 section 2.3 */
-    memcpy(pieces + 1, info, info_count * sizeof(*info));
+    tw_copy(pieces + 1, info, info_count * sizeof(*info));
     pieces[info_count + 1] = (tw_piece){&counter, 1};
     while (err == TW_OK && done < out_len) {
         size_t take = out_len - done < hash_len ? out_len - done : hash_len;

@@ -59,7 +59,8 @@ static tw_err base_context(const tw_builtin_suite *suite, tw_hmac *hmac, const u
         return make_context(suite, hmac, info, info_len, NULL, out);
     }
     cache = tw_slots_take(&suite->contexts);
-    if (cache == NULL || cache->info_len != info_len || memcmp(cache->info, info, info_len) != 0) {
+    if (cache == NULL || cache->info_len != info_len ||
+        (info_len > 0 && memcmp(cache->info, info, info_len) != 0)) {
         if (cache == NULL) {
             cache = OPENSSL_malloc(sizeof(*cache));
         }

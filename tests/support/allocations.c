@@ -78,13 +78,14 @@ static void *watch_malloc(size_t len, const char *file, int line)
 
 static void watch_free(void *data, const char *file, int line)
 {
-    prefix *block = (prefix *)data - 1;
+    prefix *block;
 
     (void)file;
     (void)line;
     if (data == NULL) {
         return;
     }
+    block = (prefix *)data - 1;
     atomic_fetch_sub(&all.bytes, block->of.len);
     if (block->of.ours) {
         atomic_fetch_sub(&ours.bytes, block->of.len);
