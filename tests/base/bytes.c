@@ -121,7 +121,7 @@ Test(base, a_buffer_refuses_more_than_its_most)
 
 Test(base, a_slot_gives_back_what_was_put_in_once)
 {
-    tw_slots slots = {0};
+    static tw_slots slots;
     int objects[TW_SLOTS + 1];
     bool seen[TW_SLOTS] = {false};
 
@@ -146,7 +146,7 @@ static void *take_in_thread(void *slots)
 
 Test(base, a_slot_filled_by_one_thread_serves_another)
 {
-    tw_slots slots = {0};
+    static tw_slots slots;
     int object;
     void *taken = NULL;
     pthread_t thread;

@@ -13,12 +13,15 @@
 
 static const size_t private_lens[] = {32, 48, 66, 32, 56};
 
+#define P521_ORDER \
+    "01ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff" \
+    "fa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409"
+
 /* Orders of the NIST curves, FIPS 186-4 appendix D.1.2. */
 static const char *const orders[] = {
     "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
     "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973",
-    "01ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
-    "fa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409",
+    P521_ORDER,
 };
 
 static tw_err from_private(uint16_t kem_id, bytes sk, tw_key **out)
