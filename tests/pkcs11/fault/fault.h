@@ -38,7 +38,8 @@
  *   hide CLASS           the search finds nothing of that class
  *   raw CODE, der CODE   fail for a peer's point in that form
  *   pinpad PIN           what the person types when the PIN is NULL
- *   fresh CODE           fail unless a login for this one operation came just before
+ *   context PIN          takes logins for one operation (CKU_CONTEXT_SPECIFIC)
+ *   fresh CODE           fail unless such a login came just before
  *   slots N              slot numbers are greater by N
  *   renumber             handles begin at 1 with each C_Initialize and each C_Logout,
  *                        and go to the next who asks: an old one names something else
@@ -52,6 +53,7 @@
  *   insert ATTRIBUTE AT HEX              bytes more
  *   answer ATTRIBUTE HEX                 these, whatever came
  *   absent ATTRIBUTE, keep ATTRIBUTE     CKR_ATTRIBUTE_TYPE_INVALID, _SENSITIVE
+ *   tight ATTRIBUTE CODE                 fail unless the buffer just holds it
  */
 
 #include <stdbool.h>
@@ -69,7 +71,7 @@ typedef enum function {
 #define ROW(name, signature) F_##name,
     FUNCTIONS(ROW)
 #undef ROW
-    F_C_GetFunctionList,
+        F_C_GetFunctionList,
     FUNCTION_COUNT
 } function;
 
@@ -109,7 +111,7 @@ struct rule {
     const action *act;
     unsigned long number[2];
     CK_ATTRIBUTE_TYPE attribute;
-    bool valued; /* the attribute is named with the value in bytes */
+    bool valued;               /* the attribute is named with the value in bytes */
     uint8_t bytes[MOST_BYTES]; /* of valued, of 'h', or a text with its zero */
     size_t len;
     CK_RV codes[MOST_CODES];
@@ -122,8 +124,8 @@ struct rule {
 
 /* script_match copies the rules that act on this call; under the lock. */
 size_t script_match(function f, rule *out, size_t most);
-void script_finalized(void);           /* under the lock */
-unsigned long script_version(void);    /* one more for each reading; takes the lock */
+void script_finalized(void);        /* under the lock */
+unsigned long script_version(void); /* one more for each reading; takes the lock */
 
 /* names.c: numbers by the standard's names, true if `word` is one or a number. */
 bool number_of(const char *word, unsigned long *out);
@@ -131,42 +133,42 @@ const char *function_name(function f);
 
 /* --- handles.c: the caller's handles and the wrapped module's. All under the lock. ---- */
 
-typedef struct session {
+typedef struct open_session {
     CK_SESSION_HANDLE ours, inner; /* ours 0: this place is free */
     CK_SLOT_ID slot;               /* the wrapped module's */
     CK_FLAGS flags;
     unsigned users; /* calls in flight on it */
     bool killed;    /* the caller does not know */
     bool fresh;     /* a login for one operation came last */
-} session;
+} open_session;
 
-typedef struct object {
+typedef struct known_object {
     CK_OBJECT_HANDLE ours, inner;
     CK_SESSION_HANDLE session; /* ours, of who made it; 0: it was found */
     bool asked;                /* its end was asked for, or came with a kill or logout */
-} object;
+} known_object;
 
 typedef enum lookup {
     LOOKUP_OK,
-    LOOKUP_NEVER,  /* was never given */
-    LOOKUP_CLOSED, /* was given, and is gone */
-    LOOKUP_OLDER,  /* was given in an older initialisation */
+    LOOKUP_NEVER,        /* was never given */
+    LOOKUP_CLOSED,       /* was given, and is gone */
+    LOOKUP_OLDER,        /* was given in an older initialisation */
     LOOKUP_NOBODY_KNOWS, /* as they are renumbered */
 } lookup;
 
 void handles_renumber(bool on);
 void handles_reset(void); /* a new initialisation: none is valid */
 void handles_logout(void);
-session *session_add(CK_SESSION_HANDLE inner, CK_SLOT_ID slot, CK_FLAGS flags);
-session *session_get(CK_SESSION_HANDLE ours, lookup *how);
-void session_remove(session *s);
-size_t sessions_open(void); /* as far as the caller knows */
-session *session_next(session *after); /* NULL begins and ends */
-object *object_add(CK_OBJECT_HANDLE inner, CK_SESSION_HANDLE session);
-object *object_get(CK_OBJECT_HANDLE ours, lookup *how);
-void object_remove(object *o);
+open_session *session_add(CK_SESSION_HANDLE inner, CK_SLOT_ID slot, CK_FLAGS flags);
+open_session *session_get(CK_SESSION_HANDLE ours, lookup *how);
+void session_remove(open_session *s);
+size_t sessions_open(void);                      /* as far as the caller knows */
+open_session *session_next(open_session *after); /* NULL begins and ends */
+known_object *object_add(CK_OBJECT_HANDLE inner, CK_SESSION_HANDLE session);
+known_object *object_get(CK_OBJECT_HANDLE ours, lookup *how);
+void object_remove(known_object *o);
 CK_OBJECT_HANDLE object_seen(CK_OBJECT_HANDLE inner); /* ours for it, a new one if need be */
-size_t objects_made(void);                             /* and not destroyed */
+size_t objects_made(void);                            /* and not destroyed */
 /* objects_end forgets what a session made, and tells how much of it the caller had left. */
 size_t objects_end(CK_SESSION_HANDLE session, bool excused);
 
@@ -190,12 +192,13 @@ typedef enum check {
 #define X(name, text) CHECK_##name,
     CHECKS(X)
 #undef X
-    CHECK_COUNT
+        CHECK_COUNT
 } check;
 
 typedef struct watch {
     bool initialised;
-    pid_t pid, last_pid; /* whose initialisation; who called last */
+    pid_t pid;                 /* whose initialisation */
+    pid_t first_pid, last_pid; /* who loaded it; who called last */
     unsigned long calls[FUNCTION_COUNT], acted[FUNCTION_COUNT];
     unsigned long checks[CHECK_COUNT];
     unsigned long in_flight, most_in_flight, most_sessions, most_objects;
@@ -205,7 +208,7 @@ extern watch seen;
 
 void watch_lock(void);
 void watch_unlock(void);
-void watch_forks(void); /* so that a child never finds it locked; once */
+void watch_begin(void); /* once, when loaded */
 void watch_enter(call *c);
 void watch_leave(call *c);
 void watch_missing(lookup how); /* a handle that was not found */
@@ -219,10 +222,10 @@ unsigned long fault_tally(const char *what);
 
 /* --- module.c: one call. -------------------------------------------------------------- */
 
-typedef struct template {
+typedef struct attributes {
     CK_ATTRIBUTE **list;
     CK_ULONG count;
-} template;
+} attributes;
 
 struct call {
     function id;
@@ -230,7 +233,7 @@ struct call {
     /* What the caller passed, where it can be changed before it goes on. */
     const void *init_args;
     CK_SLOT_ID *slot, *slots;
-    CK_FLAGS flags;
+    CK_FLAGS flags; /* of C_Initialize, C_OpenSession, or with which the session was opened */
     CK_SESSION_HANDLE *session, *opened;
     CK_SESSION_INFO *session_info;
     CK_TOKEN_INFO *token_info;
@@ -238,7 +241,7 @@ struct call {
     CK_BYTE **pin;
     CK_ULONG *pin_len;
     CK_MECHANISM *mechanism;
-    template templates[2];
+    attributes templates[2];
     CK_OBJECT_HANDLE *objects[2], *made[2], *found;
     CK_ULONG *out_count;
 
@@ -247,20 +250,29 @@ struct call {
     CK_RV rv;
     rule hits[MOST_HITS];
     size_t hit_count;
-    bool entered;                     /* counted among the session's users */
-    CK_SESSION_HANDLE ours;           /* the session as the caller knows it */
+    bool entered;           /* counted among the session's users */
+    CK_SESSION_HANDLE ours; /* the session as the caller knows it */
     CK_OBJECT_HANDLE our_objects[2];
-    CK_FLAGS opened_with;             /* the session's own flags */
-    CK_SLOT_ID on;                    /* the session's slot */
-    CK_ULONG caps[MOST_HITS];         /* buffers of the first attributes */
-    CK_ATTRIBUTE changed[MOST_HITS];  /* a template of our own in place of the caller's */
-    CK_ATTRIBUTE *changed_list;
+    bool fresh;                      /* as in struct open_session */
+    CK_SLOT_ID on;                   /* the session's slot */
+    CK_ULONG caps[MOST_HITS];        /* buffers of the first attributes */
+    CK_ATTRIBUTE changed[MOST_HITS]; /* in place of the caller's template */
     CK_OBJECT_CLASS changed_class;
+    CK_VERSION version; /* of the table */
 };
 
 extern CK_FUNCTION_LIST *inner;
 
 /* call_fail keeps a call from the wrapped module; the first reason stays. */
 void call_fail(call *c, CK_RV rv);
+
+/* edit.c */
+void edit_length(call *c, const rule *r);
+void edit_drop(call *c, const rule *r);
+void edit_insert(call *c, const rule *r);
+void edit_answer(call *c, const rule *r);
+void edit_absent(call *c, const rule *r);
+void edit_keep(call *c, const rule *r);
+void edit_tight(call *c, const rule *r);
 
 #endif

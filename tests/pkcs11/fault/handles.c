@@ -16,8 +16,8 @@ enum {
     PLACE_BITS = 16,
 };
 
-static session sessions[MOST_SESSIONS];
-static object objects[MOST_OBJECTS];
+static open_session sessions[MOST_SESSIONS];
+static known_object objects[MOST_OBJECTS];
 static size_t session_end, object_end; /* beyond the last place in use */
 static unsigned long next_serial = 1, first_serial = 1;
 static bool renumber;
@@ -73,7 +73,7 @@ void handles_logout(void)
 
 /* --- Sessions. ----------------------------------------------------------------------- */
 
-session *session_add(CK_SESSION_HANDLE handle, CK_SLOT_ID slot, CK_FLAGS flags)
+open_session *session_add(CK_SESSION_HANDLE handle, CK_SLOT_ID slot, CK_FLAGS flags)
 {
     size_t i = 0;
 
@@ -85,11 +85,11 @@ session *session_add(CK_SESSION_HANDLE handle, CK_SLOT_ID slot, CK_FLAGS flags)
     }
     session_end = i < session_end ? session_end : i + 1;
     sessions[i] =
-        (session){.ours = make_handle(i), .inner = handle, .slot = slot, .flags = flags};
+        (open_session){.ours = make_handle(i), .inner = handle, .slot = slot, .flags = flags};
     return &sessions[i];
 }
 
-session *session_get(CK_SESSION_HANDLE ours, lookup *how)
+open_session *session_get(CK_SESSION_HANDLE ours, lookup *how)
 {
     size_t i = place_of(ours);
 
@@ -101,12 +101,12 @@ session *session_get(CK_SESSION_HANDLE ours, lookup *how)
     return NULL;
 }
 
-void session_remove(session *s)
+void session_remove(open_session *s)
 {
     s->ours = CK_INVALID_HANDLE;
 }
 
-session *session_next(session *after)
+open_session *session_next(open_session *after)
 {
     for (size_t i = after == NULL ? 0 : (size_t)(after - sessions) + 1; i < session_end; i++) {
         if (sessions[i].ours != CK_INVALID_HANDLE) {
@@ -120,7 +120,7 @@ size_t sessions_open(void)
 {
     size_t count = 0;
 
-    for (session *s = session_next(NULL); s != NULL; s = session_next(s)) {
+    for (open_session *s = session_next(NULL); s != NULL; s = session_next(s)) {
         count += !s->killed;
     }
     return count;
@@ -128,7 +128,7 @@ size_t sessions_open(void)
 
 /* --- Objects. -------------------------------------------------------------------------- */
 
-object *object_add(CK_OBJECT_HANDLE handle, CK_SESSION_HANDLE maker)
+known_object *object_add(CK_OBJECT_HANDLE handle, CK_SESSION_HANDLE maker)
 {
     size_t i = 0;
 
@@ -139,11 +139,11 @@ object *object_add(CK_OBJECT_HANDLE handle, CK_SESSION_HANDLE maker)
         full("objects");
     }
     object_end = i < object_end ? object_end : i + 1;
-    objects[i] = (object){.ours = make_handle(i), .inner = handle, .session = maker};
+    objects[i] = (known_object){.ours = make_handle(i), .inner = handle, .session = maker};
     return &objects[i];
 }
 
-object *object_get(CK_OBJECT_HANDLE ours, lookup *how)
+known_object *object_get(CK_OBJECT_HANDLE ours, lookup *how)
 {
     size_t i = place_of(ours);
 
@@ -155,7 +155,7 @@ object *object_get(CK_OBJECT_HANDLE ours, lookup *how)
     return NULL;
 }
 
-void object_remove(object *o)
+void object_remove(known_object *o)
 {
     o->ours = CK_INVALID_HANDLE;
 }

@@ -10,7 +10,10 @@ typedef struct name {
     unsigned long value;
 } name;
 
-#define N(symbol) {#symbol, symbol}
+#define N(symbol)                                                                                  \
+    {                                                                                              \
+#symbol, symbol                                                                            \
+    }
 
 /* Those that scripts use; any other value is written as a number. */
 static const name names[] = {
@@ -21,6 +24,7 @@ static const name names[] = {
     N(CKR_GENERAL_ERROR),
     N(CKR_FUNCTION_FAILED),
     N(CKR_ARGUMENTS_BAD),
+    N(CKR_NEED_TO_CREATE_THREADS),
     N(CKR_CANT_LOCK),
     N(CKR_ATTRIBUTE_READ_ONLY),
     N(CKR_ATTRIBUTE_SENSITIVE),

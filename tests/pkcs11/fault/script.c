@@ -146,7 +146,7 @@ static void check_function(const char *word, const char *line)
 
 static void read_line(char *text)
 {
-    char line[512], *rest = NULL, *word, *when;
+    char line[512], *rest = NULL, *word, *calls;
     size_t numbers = 0;
     rule r;
 
@@ -156,16 +156,16 @@ static void read_line(char *text)
     if (word == NULL) {
         return;
     }
-    when = strtok_r(NULL, " \t", &rest);
-    if (when == NULL || rule_count == MOST_RULES) {
+    calls = strtok_r(NULL, " \t", &rest);
+    if (calls == NULL || rule_count == MOST_RULES) {
         refuse(line, "a rule too short, or too many");
     }
     if (strcmp(word, "seed") == 0) {
-        chance = strtoul(when, NULL, 0);
+        chance = strtoul(calls, NULL, 0);
         return;
     }
     check_function(word, line);
-    read_when(&r, when, line);
+    read_when(&r, calls, line);
     (void)snprintf(r.function, sizeof(r.function), "%s", word);
     r.act = action_called(strtok_r(NULL, " \t", &rest), line);
     for (const char *kind = r.act->words; *kind != '\0'; kind++) {

@@ -21,8 +21,10 @@ void watch_unlock(void)
     pthread_mutex_unlock(&lock);
 }
 
-void watch_forks(void)
+void watch_begin(void)
 {
+    seen.first_pid = getpid();
+    /* A child must not find it locked by a thread that it has not. */
     (void)pthread_atfork(watch_lock, watch_unlock, watch_unlock);
 }
 
@@ -188,16 +190,12 @@ __attribute__((visibility("default"))) unsigned long fault_tally(const char *wha
 static FILE *open_report(void)
 {
     const char *path = getenv("FAULT_REPORT");
-    static pid_t first;
     char own[512];
 
     if (path == NULL) {
         return NULL;
     }
-    if (first == 0) {
-        first = getpid();
-    }
-    if (first == getpid()) {
+    if (seen.first_pid == getpid()) {
         return fopen(path, "we");
     }
     (void)snprintf(own, sizeof(own), "%s.%ld", path, (long)getpid());
@@ -206,8 +204,8 @@ static FILE *open_report(void)
 
 void watch_report(void)
 {
-    static const char *const totals[] = {"calls", "faults", "most calls in flight",
-                                         "most sessions", "most objects"};
+    static const char *const totals[] = {"calls", "faults", "most calls in flight", "most sessions",
+                                         "most objects"};
     FILE *f = open_report();
 
     if (f == NULL) {
@@ -222,8 +220,7 @@ void watch_report(void)
     (void)fprintf(f, "\n%-30s %10s %10s\n", "function", "calls", "faults");
     for (function i = 0; i < FUNCTION_COUNT; i++) {
         if (seen.calls[i] > 0) {
-            (void)fprintf(f, "%-30s %10lu %10lu\n", function_name(i), seen.calls[i],
-                          seen.acted[i]);
+            (void)fprintf(f, "%-30s %10lu %10lu\n", function_name(i), seen.calls[i], seen.acted[i]);
         }
     }
     (void)fclose(f);
