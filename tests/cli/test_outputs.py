@@ -168,6 +168,18 @@ class States(Case):
         self.run_twoway("accept", "--key", "key", "--exchange", "state", "req", code=NO_CREATE)
         self.assertFalse(self.path("nothing").exists())
 
+    def test_a_state_that_someone_made_meanwhile_stays(self):
+        process = self.start("accept", "--key", "key", "--exchange", "state", "-o", "out",
+                             stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        while not any(".twoway-" in name for name in self.names()):
+            time.sleep(0.01)
+        time.sleep(0.1)
+        self.write("state", b"theirs")
+        process.communicate(self.read("req"))
+        self.assertEqual(process.returncode, NO_CREATE)
+        self.assertEqual(self.read("state"), b"theirs")
+        self.assertFalse(self.path("out").exists())
+
     def test_a_state_goes_when_the_verb_fails(self):
         self.write("bad", self.read("req")[:-1])
         before = self.names()

@@ -18,9 +18,8 @@ class Keys(TokenCase):
                 self.assertEqual(self.run_twoway("config", "--public", "public.pem").out,
                                  self.read("config"))
                 for layout in ([], ["--chunked"]):
-                    for size in (0, 1, 16384, 1 << 20):
-                        self.exchange(bytes(size), b"answer" * size, ["--key", uri, *self.login],
-                                      *layout)
+                    for size in (0, 16384, 1 << 20):
+                        self.exchange(bytes(size), b"answer", ["--key", uri, *self.login], *layout)
 
     def test_the_name_is_twoway_and_the_id_eight_bytes_unless_said(self):
         uri = self.token_key()

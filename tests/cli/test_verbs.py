@@ -5,7 +5,7 @@ import random
 import subprocess
 import time
 
-from support import AEADS, KDFS, KEMS, NO_CREATE, NO_INPUT, REFUSED, Case, main, words
+from support import AEADS, IO_FAILED, KDFS, KEMS, NO_CREATE, NO_INPUT, REFUSED, Case, main, words
 
 SIZES = [0, 1, 16383, 16384, 16385, 3 << 20]
 
@@ -177,7 +177,16 @@ class Configurations(Case):
         accept = ["accept", "--key", "key", "--config", "config"]
         self.assertEqual(self.run_twoway(*accept, "good").out, b"x")
         self.run_twoway(*accept, "bad", code=REFUSED)
+        self.run_twoway("config", "--key", "key", "--key-id", "8", "--suite",
+                        "hkdf-sha256,aes-128-gcm", "-o", "other")
+        self.write("bad", self.run_twoway("request", "--to", "other", input=b"x").out)
+        self.run_twoway(*accept, "bad", code=REFUSED)
         self.keygen("stranger")
+        self.write("config", self.read("config") + self.run_twoway(
+            "config", "--key", "stranger", "--key-id", "8").out)
+        self.run_twoway(*accept, "bad", code=REFUSED)
+        self.assertEqual(self.run_twoway(*accept, "good").out, b"x")
+        self.run_twoway("config", "--key", "key", "-o", "config")
         self.run_twoway("accept", "--key", "stranger", "--config", "config", "good", code=NO_INPUT)
 
 
@@ -246,6 +255,8 @@ class OneToMany(Case):
         self.run_twoway(*request, code=NO_CREATE)
         self.assertEqual(self.names(), sorted(before + ["ours.2"]))
         self.path("ours.2").unlink()
+        self.run_twoway(*request, "-o", "/dev/full", code=IO_FAILED)
+        self.assertEqual(self.names(), before)
         os.mkdir(self.path("out"))
         self.write("out/2.encap", b"there")
         self.run_twoway(*request, code=NO_CREATE)
