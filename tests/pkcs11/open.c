@@ -78,7 +78,7 @@ Test(open, refuses_what_is_no_uri)
         "pkcs11:token=hp ke", "pkcs11:token=hpke\n", "pkcs11:token=hpke%00",
         "pkcs11:no-such-attribute=1", "pkcs11:token=hpke;type=nothing",
         "pkcs11:token=a-name-that-is-longer-than-any-token-has-room-for",
-        "pkcs11:token=hpke;pin-value=" STAND_PIN, "pkcs11:pin-source=/etc/pin;token=hpke",
+        ("pkcs11:token=hpke;pin-value=" STAND_PIN), "pkcs11:pin-source=/etc/pin;token=hpke",
         "pkcs11:token=hpke?pinfile=/etc/pin",
     };
 
