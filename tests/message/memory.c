@@ -249,31 +249,42 @@ static tw_err make_peers(scene *s, const tw_format *format)
     return err;
 }
 
-/* Lets the first, second, third ... allocation of ours fail until none is left. */
-static size_t fail_each(tw_err (*act)(scene *, const tw_format *))
+typedef tw_err (*deed)(scene *s, const tw_format *format);
+
+/* Does the deed with allocation n failing, and gives what it answered. */
+static tw_err try(deed deed_of, size_t n, bool of_ours)
 {
     /* A label that is too long for the stack makes one allocation more. */
     static char label[200];
     tw_format format = format_of(true, 0);
-    size_t n = 0;
+    size_t before = allocations_ours().bytes;
+    scene s = {.len = 0};
     tw_err err;
 
     memset(label, 'x', sizeof(label) - 1);
     format.label = label;
-    do {
-        size_t before = allocations_ours().bytes;
-        scene s = {.len = 0};
+    allocations_reset();
+    allocations_fail(n, of_ours);
+    err = deed_of(&s, &format);
+    allocations_fail(0, of_ours);
+    scene_end(&s);
+    must_size(before, allocations_ours().bytes);
+    return err;
+}
 
-        n++;
-        allocations_reset();
-        allocations_fail(n);
-        err = act(&s, &format);
-        allocations_fail(0);
-        must_err(allocations_ours().failed == 0 ? TW_OK : TW_ERR_MEMORY, err);
-        scene_end(&s);
-        must_size(before, allocations_ours().bytes);
-    } while (err != TW_OK);
-    return n - 1;
+/* Lets the first, second, third ... allocation of ours fail until none is left. */
+static size_t fail_each(deed deed_of)
+{
+    for (size_t n = 1;; n++) {
+        tw_err err = try(deed_of, n, true);
+
+        check_note("with allocation %zu failing", n);
+        if (allocations_ours().failed == 0) {
+            must_ok(err);
+            return n - 1;
+        }
+        must_err(TW_ERR_MEMORY, err);
+    }
 }
 
 Test(memory, an_allocation_that_fails_is_told_and_leaks_nothing)
@@ -282,4 +293,31 @@ Test(memory, an_allocation_that_fails_is_told_and_leaks_nothing)
     must(fail_each(one_response) >= 4);
     must(fail_each(one_multi) >= 5);
     must(fail_each(make_peers) >= 5);
+}
+
+/* The same with libcrypto's own allocations: nobody else is blamed, least of all the
+ * peer. Some failures it copes with. */
+static size_t fail_libcrypto(deed deed_of)
+{
+    size_t refused = 0;
+
+    for (size_t n = 1;; n++) {
+        tw_err err = try(deed_of, n, false);
+
+        ERR_clear_error();
+        check_note("with allocation %zu failing", n);
+        if (allocations_all().failed == 0) {
+            must_ok(err);
+            return refused;
+        }
+        must(err == TW_OK || err == TW_ERR_MEMORY || err == TW_ERR_CRYPTO);
+        refused += err == TW_ERR_CRYPTO;
+    }
+}
+
+Test(memory, what_libcrypto_cannot_do_is_told_and_leaks_nothing_of_ours)
+{
+    must(fail_libcrypto(one_request) > 0);
+    must(fail_libcrypto(one_response) > 0);
+    must(fail_libcrypto(one_multi) > 0);
 }

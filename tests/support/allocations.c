@@ -23,6 +23,7 @@ typedef struct counter {
 
 static counter ours, all;
 static atomic_size_t fail_in;
+static atomic_bool fail_ours;
 
 /* The library is compiled from src/ and pkcs11/, libcrypto from crypto/ and others. */
 static bool is_ours(const char *file)
@@ -40,18 +41,20 @@ static void add(counter *c, size_t len)
     }
 }
 
-static bool must_fail(bool is_ours_now)
+static bool must_fail(bool our)
 {
     size_t n = atomic_load(&fail_in);
 
-    if (!is_ours_now || n == 0) {
+    if (n == 0 || (!our && atomic_load(&fail_ours))) {
         return false;
     }
     atomic_store(&fail_in, n - 1);
-    if (n == 1) {
-        atomic_fetch_add(&ours.failed, 1);
+    if (n > 1) {
+        return false;
     }
-    return n == 1;
+    atomic_fetch_add(&all.failed, 1);
+    atomic_fetch_add(&ours.failed, our);
+    return true;
 }
 
 static void *watch_malloc(size_t len, const char *file, int line)
@@ -140,7 +143,8 @@ void allocations_reset(void)
     }
 }
 
-void allocations_fail(size_t n)
+void allocations_fail(size_t n, bool of_ours)
 {
+    atomic_store(&fail_ours, of_ours);
     atomic_store(&fail_in, n);
 }

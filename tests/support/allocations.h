@@ -16,7 +16,7 @@ typedef struct allocations {
     size_t calls;  /* since the last reset */
     size_t bytes;  /* held now */
     size_t peak;   /* most held at once since the last reset */
-    size_t failed; /* made to fail */
+    size_t failed; /* since the last reset */
 } allocations;
 
 /* The library's own, and all together. */
@@ -24,7 +24,8 @@ allocations allocations_ours(void);
 allocations allocations_all(void);
 void allocations_reset(void); /* calls to 0, peaks to what is held */
 
-/* The library's allocation number n from now on (1 is the next) fails; 0: none. */
-void allocations_fail(size_t n);
+/* Allocation number n from now on (1 is the next), of the library's own or of all of
+ * them, fails; 0: none. */
+void allocations_fail(size_t n, bool of_ours);
 
 #endif
