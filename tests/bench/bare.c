@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench.h"
+
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+
+/* --- AEAD. ------------------------------------------------------------------------- */
+
+struct bare_aead {
+    EVP_CIPHER_CTX *ctx;
+    bool seal;
+    uint64_t seq;
+};
+
+bare_aead *bare_aead_new(uint16_t aead_id, bool seal)
+{
+    static const uint8_t key[32] = {1};
+    const EVP_CIPHER *cipher = aead_id == TW_AEAD_AES_128_GCM   ? EVP_aes_128_gcm()
+                               : aead_id == TW_AEAD_AES_256_GCM ? EVP_aes_256_gcm()
+                                                                : EVP_chacha20_poly1305();
+    bare_aead *a = calloc(1, sizeof(*a));
+
+    must(a != NULL);
+    a->ctx = EVP_CIPHER_CTX_new();
+    a->seal = seal;
+    must(EVP_CipherInit_ex2(a->ctx, cipher, key, NULL, seal, NULL) == 1);
+    return a;
+}
+
+void bare_aead_rewind(bare_aead *a)
+{
+    a->seq = 0;
+}
+
+void bare_aead_chunk(bare_aead *a, const uint8_t *in, size_t len, uint8_t *out)
+{
+    uint8_t nonce[12] = {0};
+    uint8_t *tag = a->seal ? out + len : (uint8_t *)(uintptr_t)(in + len);
+    int written = 0;
+    bool ok;
+
+    for (size_t i = 0; i < sizeof(a->seq); i++) {
+        nonce[11 - i] = (uint8_t)(a->seq >> (8 * i));
+    }
+    a->seq++;
+    ok = EVP_CipherInit_ex2(a->ctx, NULL, NULL, nonce, -1, NULL) == 1 &&
+         (len == 0 || EVP_CipherUpdate(a->ctx, out, &written, in, (int)len) == 1);
+    if (a->seal) {
+        ok = ok && EVP_CipherFinal_ex(a->ctx, tag, &written) == 1 &&
+             EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_AEAD_GET_TAG, 16, tag) == 1;
+    } else {
+        ok = ok && EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_AEAD_SET_TAG, 16, tag) == 1 &&
+             EVP_CipherFinal_ex(a->ctx, nonce, &written) == 1;
+    }
+    must(ok);
+}
+
+void bare_aead_free(bare_aead *a)
+{
+    EVP_CIPHER_CTX_free(a->ctx);
+    free(a);
+}
+
+/* --- Diffie-Hellman. ----------------------------------------------------------------- */
+
+struct bare_dh {
+    EVP_PKEY *key, *scratch;
+    EVP_PKEY_CTX *derive, *generate;
+    EVP_PKEY *peers[BARE_PEERS];
+    size_t point_len;
+};
+
+static const char *group_of(uint16_t kem_id)
+{
+    switch (kem_id) {
+    case TW_KEM_P256_HKDF_SHA256:
+        return "P-256";
+    case TW_KEM_P384_HKDF_SHA384:
+        return "P-384";
+    case TW_KEM_P521_HKDF_SHA512:
+        return "P-521";
+    case TW_KEM_X25519_HKDF_SHA256:
+        return "X25519";
+    default:
+        return "X448";
+    }
+}
+
+static EVP_PKEY *generate_key(EVP_PKEY_CTX *ctx)
+{
+    EVP_PKEY *key = NULL;
+
+    must(EVP_PKEY_generate(ctx, &key) == 1);
+    return key;
+}
+
+bare_dh *bare_dh_new(uint16_t kem_id)
+{
+    const char *curve = group_of(kem_id);
+    bool nist = curve[0] == 'P';
+    bare_dh *d = calloc(1, sizeof(*d));
+
+    must(d != NULL);
+    d->generate = EVP_PKEY_CTX_new_from_name(NULL, nist ? "EC" : curve, NULL);
+    must(EVP_PKEY_keygen_init(d->generate) == 1);
+    must(!nist || EVP_PKEY_CTX_set_group_name(d->generate, curve) == 1);
+    d->key = generate_key(d->generate);
+    d->scratch = generate_key(d->generate);
+    for (size_t i = 0; i < BARE_PEERS; i++) {
+        d->peers[i] = generate_key(d->generate);
+    }
+    d->derive = EVP_PKEY_CTX_new_from_pkey(NULL, d->key, NULL);
+    must(EVP_PKEY_derive_init(d->derive) == 1);
+    must(EVP_PKEY_get_octet_string_param(d->key, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, NULL, 0,
+                                         &d->point_len) == 1);
+    return d;
+}
+
+static void derive(EVP_PKEY_CTX *ctx, EVP_PKEY *other)
+{
+    uint8_t secret[TW_MAX_DH];
+    size_t len = sizeof(secret);
+
+    must(EVP_PKEY_derive_set_peer_ex(ctx, other, 0) == 1);
+    must(EVP_PKEY_derive(ctx, secret, &len) == 1);
+}
+
+void bare_dh_derive(bare_dh *d, const uint8_t *point)
+{
+    must(EVP_PKEY_set1_encoded_public_key(d->scratch, point, d->point_len) == 1);
+    derive(d->derive, d->scratch);
+}
+
+void bare_dh_send(bare_dh *d, size_t which)
+{
+    EVP_PKEY *key = generate_key(d->generate);
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+
+    must(EVP_PKEY_derive_init(ctx) == 1);
+    derive(ctx, d->peers[which % BARE_PEERS]);
+    EVP_PKEY_CTX_free(ctx);
+    EVP_PKEY_free(key);
+}
+
+void bare_dh_free(bare_dh *d)
+{
+    for (size_t i = 0; i < BARE_PEERS; i++) {
+        EVP_PKEY_free(d->peers[i]);
+    }
+    EVP_PKEY_CTX_free(d->derive);
+    EVP_PKEY_CTX_free(d->generate);
+    EVP_PKEY_free(d->scratch);
+    EVP_PKEY_free(d->key);
+    free(d);
+}

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Makes a table, a JSON file and a chart of what the benchmark printed.
+
+  report.py [--gate] [--json FILE] [--svg FILE] [--note KEY=VALUE]... < RESULTS
+
+RESULTS is one JSON object a line. With --gate the exit status is 1 when a target is missed.
+"""
+import argparse
+import fnmatch
+import json
+import os
+import sys
+
+import chart
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def read_targets():
+    """Pattern, relation, value; the relation "-" is for rows that are held to nothing."""
+    targets = []
+    with open(os.path.join(HERE, "targets"), encoding="utf-8") as lines:
+        for line in lines:
+            words = line.split("#")[0].split()
+            if words:
+                targets.append((words[0], words[1], float(words[2]) if words[1] != "-" else 0))
+    return targets
+
+
+def judge(row, targets):
+    """Adds to a row its target, and whether it is met."""
+    for pattern, relation, value in targets:
+        if fnmatch.fnmatchcase(row["row"], pattern):
+            if relation != "-":
+                row["target"] = f"{relation} {value:g}"
+                row["limit"] = value
+                row["met"] = row["value"] >= value if relation == ">=" else row["value"] <= value
+            return
+
+
+def time_text(ns):
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
+        if ns >= size:
+            return f"{ns / size:.3g} {unit}" if ns < 1000 * size else f"{ns / size:.0f} {unit}"
+    return f"{ns:.3g} ns"
+
+
+def number_text(value):
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
+
+
+def columns(row):
+    """Name, ours, beside, value, median, target, verdict."""
+    verdict = {True: "met", False: "MISSED", None: ""}[row.get("met")]
+    target = row.get("target", "")
+    if row["sense"] == "figure":
+        beside = row.get("beside")
+        return (row["row"], f"{number_text(row['value'])} {row['unit']}",
+                "" if beside is None else number_text(beside), "", "", target, verdict)
+    return (row["row"], time_text(row["ours"]), time_text(row["beside"]),
+            f"{row['value']:.3g}" if row["value"] < 0.1 else f"{row['value']:.3f}",
+            f"{row['median']:.3g}" if row["median"] < 0.1 else f"{row['median']:.3f}",
+            target, verdict)
+
+
+def print_table(rows, notes):
+    head = ("row", "ours", "beside", "ratio", "median", "target", "")
+    lines = [head] + [columns(row) for row in rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    for key, value in notes.items():
+        print(f"{key}: {value}")
+    group = None
+    for at, line in enumerate(lines):
+        if at > 0 and line[0].split("/")[0] != group:
+            group = line[0].split("/")[0]
+            print()
+        cells = [line[0].ljust(widths[0])] + [line[i].rjust(widths[i]) for i in range(1, 6)]
+        print("  ".join(cells + [line[6]]).rstrip())
+    held = [row for row in rows if "met" in row]
+    missed = [row["row"] for row in held if not row["met"]]
+    print(f"\n{len(held) - len(missed)} of {len(held)} targets met"
+          + (f"; missed: {', '.join(missed)}" if missed else ""))
+    return not missed
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--gate", action="store_true")
+    parser.add_argument("--json")
+    parser.add_argument("--svg")
+    parser.add_argument("--note", action="append", default=[])
+    options = parser.parse_args()
+
+    targets = read_targets()
+    rows = [json.loads(line) for line in sys.stdin if line.strip()]
+    if not rows:
+        sys.exit("no row has that name")
+    for row in rows:
+        judge(row, targets)
+    notes = dict(note.split("=", 1) for note in options.note)
+    met = print_table(rows, notes)
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as out:
+            json.dump({"about": notes, "rows": rows}, out, indent=1)
+            out.write("\n")
+    if options.svg:
+        with open(options.svg, "w", encoding="utf-8") as out:
+            out.write(chart.draw(rows, notes))
+    sys.exit(1 if options.gate and not met else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "stream.h"
+
+/* Bodies alone: chunk after chunk with one call each, and whole messages. Heads are
+ * made beforehand. */
+
+enum {
+    RING = 256 << 10, /* bytes of ciphertext that are opened again and again */
+};
+
+static const size_t chunk_sizes[] = {64, 1024, 4096, 16384, 65536};
+static const size_t whole_sizes[] = {1024, 65536, 1048576};
+
+triple suite_of(uint16_t kem_id, uint16_t aead_id)
+{
+    return (triple){kem_id, TW_KDF_HKDF_SHA256, aead_id};
+}
+
+tw_format chunks_of(size_t chunk)
+{
+    return format_of(true, chunk);
+}
+
+static void *allocate(size_t len)
+{
+    void *p = calloc(1, len);
+
+    must(p != NULL);
+    return p;
+}
+
+/* --- Sealing chunks. ------------------------------------------------------------------- */
+
+struct sealing {
+    tw_sealer *sealer;
+    uint8_t *in, *out;
+    size_t chunk, out_cap;
+    bool shared; /* in and out */
+};
+
+sealing *sealing_new(const peers *p, size_t chunk, const sealing *first)
+{
+    sealing *s = allocate(sizeof(*s));
+    message m;
+
+    s->chunk = chunk;
+    s->shared = first != NULL;
+    s->sealer = message_begin(p, KIND_RESPONSE, chunks_of(chunk), &m);
+    s->out_cap = tw_sealer_bound(s->sealer, chunk);
+    s->in = first == NULL ? allocate(chunk) : first->in;
+    s->out = first == NULL ? allocate(s->out_cap) : first->out;
+    return s;
+}
+
+uint64_t sealing_run(void *state, size_t count)
+{
+    sealing *s = state;
+    uint64_t begun = busy_ns();
+    size_t len;
+
+    for (size_t i = 0; i < count; i++) {
+        must_ok(tw_sealer_update(s->sealer, s->in, s->chunk, s->out, s->out_cap, &len));
+    }
+    return busy_ns() - begun;
+}
+
+void sealing_free(sealing *s)
+{
+    tw_sealer_free(s->sealer);
+    if (!s->shared) {
+        free(s->in);
+        free(s->out);
+    }
+    free(s);
+}
+
+/* --- Opening them. --------------------------------------------------------------------- */
+
+typedef struct opening {
+    const peers *peers;
+    message message; /* a ring of chunks, without the final one */
+    tw_opener *opener;
+    uint8_t *out;
+    size_t chunk, piece, count, next;
+} opening;
+
+static opening *opening_new(const peers *p, size_t chunk)
+{
+    opening *o = allocate(sizeof(*o));
+    tw_sealer *sealer = message_begin(p, KIND_RESPONSE, chunks_of(chunk), &o->message);
+    bytes plain;
+    size_t len;
+
+    o->peers = p;
+    o->chunk = chunk;
+    o->count = RING / chunk;
+    plain = bytes_new(o->count * chunk);
+    o->message.body = bytes_new(tw_sealer_bound(sealer, plain.len));
+    must_ok(tw_sealer_update(sealer, plain.data, plain.len, o->message.body.data,
+                             o->message.body.len, &len));
+    o->piece = len / o->count;
+    o->next = o->count;
+    o->out = allocate(chunk + 64);
+    tw_sealer_free(sealer);
+    return o;
+}
+
+/* Begins the ring again, with the same keys and so a new opener. */
+static void opening_rewind(opening *o)
+{
+    tw_opener_free(o->opener);
+    must_ok(message_accept(o->peers, &o->message, &o->opener));
+    o->next = 0;
+}
+
+static uint64_t opening_run(void *state, size_t count)
+{
+    opening *o = state;
+    uint64_t spent = 0;
+
+    while (count > 0) {
+        size_t take, len;
+        uint64_t begun;
+
+        if (o->next == o->count) {
+            opening_rewind(o);
+        }
+        take = o->count - o->next < count ? o->count - o->next : count;
+        begun = busy_ns();
+        for (size_t i = 0; i < take; i++) {
+            must_ok(tw_opener_update(o->opener, o->message.body.data + o->next++ * o->piece,
+                                     o->piece, o->out, o->chunk + 64, &len));
+        }
+        spent += busy_ns() - begun;
+        count -= take;
+    }
+    return spent;
+}
+
+static void opening_free(opening *o)
+{
+    tw_opener_free(o->opener);
+    free(o->out);
+    free(o);
+}
+
+/* --- The same, bare. ------------------------------------------------------------------- */
+
+struct bare_stream {
+    bare_aead *aead;
+    uint8_t *ring, *out;
+    size_t chunk, piece, count, next;
+    bool seal, shared;
+};
+
+bare_stream *bare_stream_new(uint16_t aead_id, bool seal, size_t chunk, const bare_stream *first)
+{
+    bare_stream *s = allocate(sizeof(*s));
+
+    *s = (bare_stream){.chunk = chunk, .piece = chunk + 16, .seal = seal};
+    s->shared = first != NULL;
+    s->count = seal || chunk > RING ? 1 : RING / chunk;
+    s->ring = first == NULL ? allocate(s->piece * s->count) : first->ring;
+    s->out = first == NULL ? allocate(s->piece) : first->out;
+    s->aead = bare_aead_new(aead_id, true);
+    for (size_t i = 0; !seal && i < s->count; i++) {
+        bare_aead_chunk(s->aead, s->out, chunk, s->ring + i * s->piece);
+    }
+    bare_aead_free(s->aead);
+    s->aead = bare_aead_new(aead_id, seal);
+    return s;
+}
+
+uint64_t bare_stream_run(void *state, size_t count)
+{
+    bare_stream *s = state;
+    uint64_t begun = busy_ns();
+
+    for (size_t i = 0; i < count; i++) {
+        if (s->next == s->count) {
+            s->next = 0;
+            if (!s->seal) {
+                bare_aead_rewind(s->aead);
+            }
+        }
+        bare_aead_chunk(s->aead, s->ring + s->next++ * s->piece, s->chunk, s->out);
+    }
+    return busy_ns() - begun;
+}
+
+void bare_stream_free(bare_stream *s)
+{
+    bare_aead_free(s->aead);
+    if (!s->shared) {
+        free(s->ring);
+        free(s->out);
+    }
+    free(s);
+}
+
+/* --- Rows. ------------------------------------------------------------------------------- */
+
+static void seal_row(const plan *p, const peers *ends, uint16_t aead_id, size_t chunk)
+{
+    row r = row_named(SPEED, "stream/seal/%s/%zu", tw_aead_name(aead_id), chunk);
+    sealing *s;
+    bare_stream *bare;
+
+    if (!is_wanted(p, r.name)) {
+        return;
+    }
+    s = sealing_new(ends, chunk, NULL);
+    bare = bare_stream_new(aead_id, true, chunk, NULL);
+    r.bytes = chunk;
+    r.ours = (side){sealing_run, s};
+    r.bare = (side){bare_stream_run, bare};
+    compare(p, &r);
+    sealing_free(s);
+    bare_stream_free(bare);
+}
+
+static void open_row(const plan *p, const peers *ends, uint16_t aead_id, size_t chunk)
+{
+    row r = row_named(SPEED, "stream/open/%s/%zu", tw_aead_name(aead_id), chunk);
+    opening *o;
+    bare_stream *bare;
+
+    if (!is_wanted(p, r.name)) {
+        return;
+    }
+    o = opening_new(ends, chunk);
+    bare = bare_stream_new(aead_id, false, chunk, NULL);
+    r.bytes = chunk;
+    r.ours = (side){opening_run, o};
+    r.bare = (side){bare_stream_run, bare};
+    compare(p, &r);
+    opening_free(o);
+    bare_stream_free(bare);
+}
+
+void measure_stream(const plan *p)
+{
+    for (size_t a = 0; a < 3; a++) {
+        peers ends;
+
+        peers_start(&ends, suite_of(TW_KEM_X25519_HKDF_SHA256, all_aeads[a]));
+        for (size_t i = 0; i < sizeof(chunk_sizes) / sizeof(chunk_sizes[0]); i++) {
+            size_t mark = bytes_mark();
+
+            seal_row(p, &ends, all_aeads[a], chunk_sizes[i]);
+            open_row(p, &ends, all_aeads[a], chunk_sizes[i]);
+            bytes_release(mark);
+        }
+        peers_end(&ends);
+    }
+}
+
+/* --- Whole messages: a response's keys, and all of it in one call. ------------------------ */
+
+typedef struct whole {
+    const peers *peers;
+    message message;
+    uint8_t *in, *out;
+    size_t len;
+} whole;
+
+static uint64_t whole_seal_run(void *state, size_t count)
+{
+    whole *w = state;
+    uint64_t begun = busy_ns();
+    uint8_t head[64];
+    size_t len;
+
+    for (size_t i = 0; i < count; i++) {
+        tw_sealer *sealer;
+
+        must_ok(tw_exchange_respond(w->peers->answered, NULL, head, sizeof(head), &sealer));
+        must_ok(tw_sealer_final(sealer, w->in, w->len, w->out, w->len + 16, &len));
+        tw_sealer_free(sealer);
+    }
+    return busy_ns() - begun;
+}
+
+static uint64_t whole_open_run(void *state, size_t count)
+{
+    whole *w = state;
+    uint64_t begun = busy_ns();
+    size_t len;
+
+    for (size_t i = 0; i < count; i++) {
+        tw_opener *opener;
+
+        must_ok(message_accept(w->peers, &w->message, &opener));
+        must_ok(tw_opener_final(opener, w->message.body.data, w->message.body.len, w->out,
+                                w->len + 16, &len));
+        tw_opener_free(opener);
+    }
+    return busy_ns() - begun;
+}
+
+static void whole_row(const plan *p, const peers *ends, bool seal, size_t len)
+{
+    row r = row_named(SPEED, "whole/%s/%zu", seal ? "seal" : "open", len);
+    whole w = {.peers = ends, .len = len};
+    bare_stream *bare;
+    size_t mark = bytes_mark();
+
+    if (!is_wanted(p, r.name)) {
+        return;
+    }
+    w.in = allocate(len);
+    w.out = allocate(len + 16);
+    w.message = message_seal(ends, KIND_RESPONSE, format_of(false, 0), bytes_new(len), len);
+    bare = bare_stream_new(TW_AEAD_AES_128_GCM, seal, len, NULL);
+    r.bytes = len;
+    r.ours = (side){seal ? whole_seal_run : whole_open_run, &w};
+    r.bare = (side){bare_stream_run, bare};
+    compare(p, &r);
+    bare_stream_free(bare);
+    free(w.in);
+    free(w.out);
+    bytes_release(mark);
+}
+
+void measure_whole(const plan *p)
+{
+    peers ends;
+
+    peers_start(&ends, suite_of(TW_KEM_X25519_HKDF_SHA256, TW_AEAD_AES_128_GCM));
+    for (size_t i = 0; i < sizeof(whole_sizes) / sizeof(whole_sizes[0]); i++) {
+        whole_row(p, &ends, true, whole_sizes[i]);
+        whole_row(p, &ends, false, whole_sizes[i]);
+    }
+    peers_end(&ends);
+}
