@@ -131,7 +131,8 @@ class TokenCase(Case):
             self.env[name] = ":".join(filter(None, [self.env.get(name), value]))
 
         add("LD_PRELOAD", self.module)
-        add("ASAN_OPTIONS", "verify_asan_link_order=0:fast_unwind_on_malloc=0")
+        add("ASAN_OPTIONS", "verify_asan_link_order=0:fast_unwind_on_malloc=0:"
+            "malloc_context_size=10")
         folder = pathlib.Path(__file__).resolve().parent
         add("LSAN_OPTIONS", f"suppressions={folder}/softhsm.supp:print_suppressions=0")
 
