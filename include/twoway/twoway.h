@@ -79,7 +79,9 @@ typedef struct tw_header {
 } tw_header;
 
 /* Software keys. PEM is unencrypted PKCS#8 or SEC1, the curve selects the KEM;
- * tw_key_to_pem writes the private key, TW_ERR_INVALID for one not in software. */
+ * tw_key_to_pem writes the private key, TW_ERR_INVALID for one not in software. Reading
+ * one is TW_ERR_INVALID too where the provider's query leaves out what reads PEMs:
+ * libcrypto's own is in its base and default providers. */
 TW_MUST tw_err tw_key_generate(uint16_t kem_id, const tw_rng *rng, const tw_provider *p, tw_key **out);
 TW_MUST tw_err tw_key_from_private(uint16_t kem_id, const uint8_t *sk, size_t sk_len,
                                    const tw_provider *p, tw_key **out);

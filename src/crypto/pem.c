@@ -6,6 +6,7 @@
 
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
+#include <openssl/decoder.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -59,6 +60,15 @@ static bool public_bytes(const EVP_PKEY *pkey, const tw_dh_alg *alg, uint8_t *pk
            len == alg->public_len;
 }
 
+/* A query may leave out what reads PEMs: "provider=fips" does, as base has that. */
+static bool has_reader(const tw_provider *p)
+{
+    OSSL_DECODER *decoder = OSSL_DECODER_fetch(p->libctx, "EC", p->properties);
+
+    OSSL_DECODER_free(decoder);
+    return decoder != NULL;
+}
+
 static tw_err pem_read(const char *pem, size_t pem_len, const tw_provider *p, bool secret,
                        tw_pem_key *out)
 {
@@ -73,6 +83,10 @@ static tw_err pem_read(const char *pem, size_t pem_len, const tw_provider *p, bo
     bio = BIO_new_mem_buf(pem, (int)pem_len);
     if (bio == NULL) {
         return TW_ERR_MEMORY;
+    }
+    if (p->properties != NULL && !has_reader(p)) {
+        BIO_free(bio);
+        return TW_ERR_INVALID;
     }
     ERR_set_mark();
     pkey =

@@ -198,6 +198,9 @@ Test(contexts, one_shot_arguments_out_of_range_are_invalid)
     must_err(TW_ERR_INVALID, tw_hpke_open_once(&p.opener, p.receiver, NULL, out.data, 100, &len));
     must_err(TW_ERR_INVALID, tw_hpke_open_once(&p.opener, p.receiver, &open, out.data, 100, NULL));
     must_err(TW_ERR_INVALID, tw_hpke_open_once(&p.opener, p.receiver, &open, NULL, 100, &len));
+    overlap = text_of(bytes_part(out, 5, 20)); /* where enc goes */
+    must_err(TW_ERR_INVALID, tw_hpke_seal_once(&p.sender, pk, 32, &overlap, out.data, 100, &len));
+    must_bytes(bytes_new(100), out);
     overlap = text_of(bytes_part(out, 67, 20));
     must_err(TW_ERR_INVALID, tw_hpke_seal_once(&p.sender, pk, 32, &overlap, out.data, 100, &len));
     overlap = text_of(sealed);
