@@ -3,8 +3,8 @@
 import re
 import subprocess
 
-from support import (KEMS, NO_CREATE, NO_INPUT, NOT_PERMITTED, PIN, REFUSED, UNAVAILABLE, USAGE,
-                     TokenCase, main, words)
+from support import (KEMS, NO_CREATE, NO_INPUT, NOT_PERMITTED, PIN, REFUSED, SANITIZED,
+                     UNAVAILABLE, USAGE, TokenCase, main, words)
 
 
 class Keys(TokenCase):
@@ -18,7 +18,7 @@ class Keys(TokenCase):
                 self.assertEqual(self.run_twoway("config", "--public", "public.pem").out,
                                  self.read("config"))
                 for layout in ([], ["--chunked"]):
-                    for size in (0, 16384, 1 << 20):
+                    for size in (16384,) if SANITIZED else (0, 16384, 1 << 20):
                         self.exchange(bytes(size), b"answer", ["--key", uri, *self.login], *layout)
 
     def test_the_name_is_twoway_and_the_id_eight_bytes_unless_said(self):
