@@ -57,6 +57,17 @@ static tw_err is_same(op *o, const token_key *k, CK_OBJECT_HANDLE object, bool *
     return err == TW_ERR_KEY ? TW_OK : err;
 }
 
+/* Private keys are hidden, not gone, when someone logs us out just now. */
+static tw_err none_found(op *o)
+{
+    if ((o->token->info.flags & CKF_LOGIN_REQUIRED) != 0 &&
+        !session_is_user(o->token, o->session)) {
+        return fail_rv(o->line.why, "C_FindObjects", CKR_USER_NOT_LOGGED_IN);
+    }
+    return fail_text(o->line.why, TW_ERR_TOKEN_ABSENT,
+                     "the token no longer has the key: none of its name has its public half");
+}
+
 static tw_err find_again(op *o, const token_key *k, CK_OBJECT_HANDLE *out)
 {
     CK_ATTRIBUTE names[2];
@@ -78,11 +89,7 @@ static tw_err find_again(op *o, const token_key *k, CK_OBJECT_HANDLE *out)
         err = is_same(o, k, *out, &same);
     }
     free(objects);
-    if (err == TW_OK && !same) {
-        err = fail_text(o->line.why, TW_ERR_TOKEN_ABSENT,
-                        "the token no longer has the key: none of its name has its public half");
-    }
-    return err;
+    return err == TW_OK && !same ? none_found(o) : err;
 }
 
 tw_err key_handle(op *o, token_key *k, CK_OBJECT_HANDLE *out)

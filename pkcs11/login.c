@@ -5,7 +5,7 @@
 
 /* The login belongs to the application, not to a session: another part of the process
  * may have done it, or undone it. */
-static bool is_user(tw_token *t, const session *s)
+bool session_is_user(tw_token *t, const session *s)
 {
     CK_SESSION_INFO info = {0};
 
@@ -98,7 +98,7 @@ tw_err session_login(tw_token *t, session *s, failure *why)
     tw_err err = TW_OK;
     CK_RV rv;
 
-    if (t->anonymous || is_user(t, s)) {
+    if (t->anonymous || session_is_user(t, s)) {
         return TW_OK;
     }
     pthread_mutex_lock(&t->lock);
@@ -108,7 +108,7 @@ tw_err session_login(tw_token *t, session *s, failure *why)
     rv = t->module->fn->C_GetTokenInfo(slot, &info); /* its flags as they are now */
     if (rv != CKR_OK) {
         err = fail_rv(why, "C_GetTokenInfo", rv);
-    } else if ((info.flags & CKF_LOGIN_REQUIRED) != 0 && !is_user(t, s)) {
+    } else if ((info.flags & CKF_LOGIN_REQUIRED) != 0 && !session_is_user(t, s)) {
         err = log_in(t, s, &info, why);
     }
     pthread_mutex_unlock(&t->login_lock);

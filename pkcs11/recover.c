@@ -75,7 +75,11 @@ static bool restart(tw_token *t, const seen *before, failure *why)
         return false;
     }
     if (module_restart(t->module, before->generation, &deadline, &failed) != TW_OK) {
-        fail_add(why, "%s", failed.text);
+        if (failed.function != NULL) {
+            fail_add(why, "initialising the module anew gave 0x%lx", failed.rv);
+        } else {
+            fail_add(why, "%s", failed.text);
+        }
         return false;
     }
     return find_slot(t);

@@ -91,7 +91,7 @@ static const row rows[] = {
     ROW(CKR_CURVE_NOT_SUPPORTED, TW_ERR_TOKEN_POLICY, LOSS_NONE, "this token lacks that curve"),
     ROW(CKR_BUFFER_TOO_SMALL, TW_ERR_TOKEN_FAILED, LOSS_NONE, report_it),
     ROW(CKR_CRYPTOKI_NOT_INITIALIZED, TW_ERR_TOKEN_FAILED, LOSS_MODULE,
-        "the module was finalised by someone else in this process"),
+        "the module is not initialised: what it needs is gone, or others finalised it"),
     ROW(CKR_CRYPTOKI_ALREADY_INITIALIZED, TW_ERR_TOKEN_FAILED, LOSS_NONE, NULL),
     ROW(CKR_MUTEX_BAD, TW_ERR_TOKEN_FAILED, LOSS_NONE, report_it),
     ROW(CKR_MUTEX_NOT_LOCKED, TW_ERR_TOKEN_FAILED, LOSS_NONE, report_it),

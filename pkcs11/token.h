@@ -62,8 +62,7 @@ typedef tw_token_options settings;
 tw_err settings_copy(settings *out, const tw_token_options *options);
 void settings_clear(settings *s);
 
-/* report tells the caller's `event`, if there is one, what `why` holds. `what` says
- * what was being done: "open token", "use key 'a'". */
+/* report tells the caller's `event` what `why` holds; `what` was being done. */
 void report(const settings *s, CK_SLOT_ID slot, const char *what, const failure *why);
 
 /* --- uri.c, pin.c ----------------------------------------------------------------- */
@@ -80,17 +79,16 @@ void uri_clear(token_uri *u);
 /* The label and id that a URI names a key by, those that it has. */
 CK_ULONG uri_names(const token_uri *u, CK_ATTRIBUTE out[2]);
 
-/* uri_format makes the URI of a token, or with `label` or `id` of a private key in
- * it. NULL when memory ends; free() it. */
+/* uri_format makes the URI of a token, or with names of a key in it; free() it. */
 char *uri_format(const CK_TOKEN_INFO *info, const CK_ATTRIBUTE *label, const CK_ATTRIBUTE *id);
 
-/* pin_get asks the sources in their order. `attended` says that the PIN came from
- * the callback, where a person may be. The caller wipes `buf`. */
+/* pin_get asks the sources in their order. `attended`: it came from the callback, where a
+ * person may be. The caller wipes `buf`. */
 tw_err pin_get(const settings *s, const token_uri *u, const char *label,
                char buf[TW_TOKEN_MAX_PIN], size_t *len, bool *attended, failure *why);
 bool pin_given(const settings *s, const token_uri *u);
 
-/* --- module.c: the process-wide list of loaded modules. --------------------------- */
+/* --- module.c, load.c --------------------------------------------------------------- */
 
 /* A module is one per process, however many tokens of ours it serves. `generation`
  * counts its initialisations: what belongs to an older one is gone. */
@@ -114,10 +112,12 @@ tw_err module_get(const char *path, const char *init_args, module **out, failure
 void module_hold(module *m);
 void module_put(module *m);
 
-/* module_get_all takes the modules that p11-kit has configured, or only the one called
- * `name`. One that fails is told to `skipped` and left out. Put each, then free(). */
+/* The modules that p11-kit has configured, or the one called `name`. One that fails is told
+ * to `skipped` and left out. Put each, then free(). */
 tw_err module_get_all(const char *name, const char *init_args, module ***out, size_t *count,
                       const settings *skipped, failure *why);
+
+tw_err module_initialize(module *m, failure *why); /* under process_lock */
 
 /* Every call of a module's functions lies between enter and leave. enter brings the
  * module up again in a forked child, and fails while it is being restarted. */
@@ -248,9 +248,8 @@ void token_settle(tw_token *t, const place *p);
 void token_report(tw_token *t, const char *what, const failure *why);
 
 /* The pool. pool_take waits until the deadline for one of at most `limit` places, first
- * come first served; pool_give hands it to the next. Neither calls the module. pool_lost
- * is for a place that the token had no session for: true, it is gone and another will
- * come back; false, it is the only one and still the caller's. */
+ * come first served. Neither it nor pool_give calls the module. pool_lost is for a place
+ * that the token had no session for: false, it is the only one and still the caller's. */
 void pool_init(tw_token *t);
 void pool_clear(tw_token *t);
 void pool_forget(tw_token *t); /* without closing: in a forked child */
@@ -262,14 +261,14 @@ bool pool_lost(tw_token *t, session *s);
 tw_err session_ready(tw_token *t, session *s, failure *why);
 void session_close(tw_token *t, session *s);
 tw_err session_login(tw_token *t, session *s, failure *why);
+bool session_is_user(tw_token *t, const session *s);
 
 /* What an attempt began with: a change since then is another thread's recovery. */
 typedef struct seen {
     unsigned long epoch, generation;
 } seen;
 
-/* recover climbs the ladder by what `why` lost in the attempt-th attempt, and says
- * whether another one makes sense. */
+/* recover climbs the ladder by what the attempt-th attempt lost; true: try again. */
 bool recover(tw_token *t, persistence how, unsigned attempt, const seen *before, failure *why);
 
 struct timespec time_in(unsigned ms);
@@ -295,8 +294,8 @@ typedef struct curve {
 const curve *curve_by_kem(uint16_t kem_id);
 const curve *curve_by_params(const uint8_t *params, size_t len);
 
-/* point_decode takes CKA_EC_POINT in any of the forms that tokens use; `out` has room
- * for c->public_len. point_encode writes the DER OCTET STRING, at most 3 bytes more. */
+/* point_decode takes CKA_EC_POINT in any form that tokens use and writes c->public_len
+ * bytes; point_encode writes a DER OCTET STRING, at most 3 more. */
 bool point_decode(const curve *c, const uint8_t *in, size_t len, uint8_t *out);
 size_t point_encode(const curve *c, const uint8_t *point, uint8_t *out);
 

@@ -269,17 +269,13 @@ static CK_FUNCTION_LIST *real_module(void)
     return get != NULL && get(&out) == CKR_OK ? out : NULL;
 }
 
-EXPORT CK_RV C_GetFunctionList(CK_FUNCTION_LIST **out)
-{
-    static CK_FUNCTION_LIST table;
+static CK_FUNCTION_LIST table;
 
-    pthread_mutex_lock(&lock);
+static void fill_table(void)
+{
+    state.real = real_module();
     if (state.real == NULL) {
-        state.real = real_module();
-    }
-    pthread_mutex_unlock(&lock);
-    if (state.real == NULL) {
-        return CKR_GENERAL_ERROR;
+        return;
     }
     table = *state.real;
     table.C_GetFunctionList = C_GetFunctionList;
@@ -300,6 +296,13 @@ EXPORT CK_RV C_GetFunctionList(CK_FUNCTION_LIST **out)
     table.C_GenerateKeyPair = generate_key_pair;
     table.C_DeriveKey = derive_key;
     table.C_DestroyObject = destroy_object;
+}
+
+EXPORT CK_RV C_GetFunctionList(CK_FUNCTION_LIST **out)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, fill_table);
     *out = &table;
-    return CKR_OK;
+    return state.real == NULL ? CKR_GENERAL_ERROR : CKR_OK;
 }

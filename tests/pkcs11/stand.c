@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,17 +39,20 @@ void write_file(const char *path, const char *text)
 
 static void on_event(void *arg, const tw_token_event *event)
 {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     stand *s = arg;
 
     must(event->size == sizeof(*event));
     must(event->message != NULL && strstr(event->message, STAND_SECRET) == NULL);
     must(strchr(event->message, '\n') == NULL);
+    pthread_mutex_lock(&lock); /* any thread's */
     s->events++;
     s->event_err = event->err;
     s->event_rv = event->rv;
     (void)snprintf(s->event_function, sizeof(s->event_function), "%s",
                    event->function == NULL ? "" : event->function);
     (void)snprintf(s->event_message, sizeof(s->event_message), "%s", event->message);
+    pthread_mutex_unlock(&lock);
 }
 
 void check_event(const char *file, int line, stand *s, tw_err err, const char *function,

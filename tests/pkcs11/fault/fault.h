@@ -81,7 +81,8 @@ enum {
     MOST_RULES = 64,
     MOST_CODES = 16,
     MOST_BYTES = 256,
-    MOST_HITS = 8, /* rules that act on one call */
+    MOST_VALUE = 1024, /* of an attribute that is edited */
+    MOST_HITS = 8,     /* rules that act on one call */
 };
 
 typedef struct call call;
@@ -255,8 +256,9 @@ struct call {
     CK_OBJECT_HANDLE our_objects[2];
     bool fresh;                      /* as in struct open_session */
     CK_SLOT_ID on;                   /* the session's slot */
-    CK_ULONG caps[MOST_HITS];        /* buffers of the first attributes */
     CK_ATTRIBUTE changed[MOST_HITS]; /* in place of the caller's template */
+    CK_ATTRIBUTE *theirs;            /* that one, while its values are edited */
+    uint8_t room[MOST_HITS][MOST_VALUE];
     CK_OBJECT_CLASS changed_class;
     CK_VERSION version; /* of the table */
 };
@@ -266,7 +268,10 @@ extern CK_FUNCTION_LIST *inner;
 /* call_fail keeps a call from the wrapped module; the first reason stays. */
 void call_fail(call *c, CK_RV rv);
 
-/* edit.c */
+/* --- edit.c -------------------------------------------------------------------------- */
+
+void edit_borrow(call *c, const rule *r); /* before any of the others */
+void edit_return(call *c);                /* after all of them */
 void edit_length(call *c, const rule *r);
 void edit_drop(call *c, const rule *r);
 void edit_insert(call *c, const rule *r);

@@ -62,13 +62,6 @@ static void find_objects(call *c)
     }
 }
 
-static void keep_sizes(call *c)
-{
-    for (CK_ULONG i = 0; i < c->templates[0].count && i < MOST_HITS; i++) {
-        c->caps[i] = (*c->templates[0].list)[i].ulValueLen;
-    }
-}
-
 /* The wrapped module gets what is left of the call, if anything is. */
 static bool call_enter(call *c)
 {
@@ -77,6 +70,9 @@ static bool call_enter(call *c)
         c->flags = ((const CK_C_INITIALIZE_ARGS *)c->init_args)->flags;
     }
     watch_lock();
+    if (c->id == F_C_Initialize) {
+        handles_renumber(false);
+    }
     watch_enter(c);
     find_session(c);
     find_objects(c);
@@ -84,7 +80,6 @@ static bool call_enter(call *c)
         seen.checks[CHECK_PIN] += pin_was_refused(c->on, *c->pin, *c->pin_len);
     }
     watch_unlock();
-    keep_sizes(c);
     for (size_t i = 0; i < c->hit_count; i++) {
         if (c->hits[i].act->before != NULL) {
             c->hits[i].act->before(c, &c->hits[i]);
@@ -221,6 +216,7 @@ static CK_RV call_leave(call *c, CK_RV rv)
                 c->hits[i].act->after(c, &c->hits[i]);
             }
         }
+        edit_return(c);
     }
     watch_lock();
     note_objects(c);
