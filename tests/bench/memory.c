@@ -134,8 +134,8 @@ static void count_messages(const plan *p, uint16_t kem_id)
         for (size_t s = 0; s < STEPS; s++) {
             calls made = calls_of(&t, steps[s].ours), bare = calls_of(&t, steps[s].bare);
 
-            ours[s] += i < 0 ? 0 : made.ours / TIMES;
-            theirs[s] += i < 0 ? 0 : (made.all - made.ours - bare.all) / TIMES;
+            ours[s] += i < 0 ? 0 : made.ours / (double)TIMES;
+            theirs[s] += i < 0 ? 0 : (made.all - made.ours - bare.all) / (double)TIMES;
         }
     }
     for (size_t s = 0; s < STEPS; s++) {
@@ -180,14 +180,16 @@ static void count_chunks(const plan *p, const peers *ends)
 
     allocations_reset();
     (void)sealing_run(s, TIMES);
-    figure(p, "allocations/chunk/seal", "allocations", (double)allocations_all().calls / TIMES, -1);
+    figure(p, "allocations/chunk/seal", "allocations",
+           (double)allocations_all().calls / (double)TIMES, -1);
     sealing_free(s);
     must_ok(message_accept(ends, &m, &opener));
     allocations_reset();
     for (size_t i = 0; i < TIMES; i++) {
         must_ok(tw_opener_update(opener, m.body.data + i * piece, piece, out.data, out.len, &len));
     }
-    figure(p, "allocations/chunk/open", "allocations", (double)allocations_all().calls / TIMES, -1);
+    figure(p, "allocations/chunk/open", "allocations",
+           (double)allocations_all().calls / (double)TIMES, -1);
     /* And in pieces that never hold a chunk whole. */
     tw_opener_free(opener);
     must_ok(message_accept(ends, &m, &opener));
