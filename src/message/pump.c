@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "message/message.h"
 
+#include <string.h>
+
 #include <openssl/crypto.h>
 
 #define DEFAULT_MAX_WHOLE ((size_t)64 << 20)
+
+/* Bytes of input taken at once, where chunks are shorter: what a reader has ready goes
+ * through in one call, and nothing waits for more than a chunk. */
+#define PUMP_LEN ((size_t)128 << 10)
 
 /* Loops over the push functions. A buffer of plaintext is wiped before it goes. */
 
@@ -37,10 +43,11 @@ static void pump_clear(pump *self)
     OPENSSL_clear_free(self->out, self->out_cap);
 }
 
-/* Fills the input as far as the reader goes; *ended at its end. */
-static tw_err fill(pump *self, bool *ended)
+/* Reads until there are `enough` bytes, taking what else the reader has ready; *ended at
+ * its end. */
+static tw_err fill(pump *self, size_t enough, bool *ended)
 {
-    while (self->in_len < self->in_cap && !*ended) {
+    while (self->in_len < enough && !*ended) {
         size_t len = 0;
         size_t room = self->in_cap - self->in_len;
 
@@ -101,57 +108,86 @@ static tw_err grow_in(pump *self, size_t most)
 static tw_err fill_whole(pump *self, size_t most)
 {
     bool ended = false;
-    tw_err err = fill(self, &ended);
+    tw_err err = fill(self, self->in_cap, &ended);
 
     while (err == TW_OK && !ended) {
         err = grow_in(self, tw_add(most, 1)); /* one more shows what is too long */
         if (err == TW_OK) {
-            err = fill(self, &ended);
+            err = fill(self, self->in_cap, &ended);
         }
     }
     return err == TW_OK && self->in_len > most ? TW_ERR_LIMIT : err;
 }
 
+/* Seals the whole chunks that have been read; what is left moves to the front. */
+static tw_err seal_chunks(pump *self, tw_sealer *sealer, size_t chunk)
+{
+    size_t take = self->in_len - self->in_len % chunk;
+    size_t len = 0;
+    tw_err err = tw_sealer_update(sealer, self->in, take, self->out, self->out_cap, &len);
+
+    self->in_len -= take;
+    memmove(self->in, self->in + take, self->in_len);
+    return err == TW_OK ? drain(self, len) : err;
+}
+
+static tw_err seal_last(pump *self, tw_sealer *sealer)
+{
+    size_t len = 0;
+    tw_err err = ensure_out(self, tw_sealer_bound(sealer, self->in_len));
+
+    if (err == TW_OK) {
+        err = tw_sealer_final(sealer, self->in, self->in_len, self->out, self->out_cap, &len);
+    }
+    return err == TW_OK ? drain(self, len) : err;
+}
+
 tw_err tw_sealer_pump(tw_sealer *sealer, const tw_pipe *pipe)
 {
-    size_t piece, len = 0;
-    bool ended = false, whole;
+    size_t chunk, cap;
+    bool ended = false;
     pump self;
     tw_err err;
 
     if (sealer == NULL) {
         return TW_ERR_INVALID;
     }
-    piece = tw_sealer_chunk(sealer);
-    whole = piece == 0;
-    piece = whole ? TW_CHUNK_LEN : piece;
-    err = pump_init(&self, pipe, piece, tw_sealer_bound(sealer, piece));
-    if (err == TW_OK && whole) {
+    chunk = tw_sealer_chunk(sealer);
+    cap = chunk == 0 ? TW_CHUNK_LEN : chunk < PUMP_LEN ? PUMP_LEN - PUMP_LEN % chunk : chunk;
+    err = pump_init(&self, pipe, cap, tw_sealer_bound(sealer, cap));
+    if (err == TW_OK && chunk == 0) {
         err = fill_whole(&self, self.pipe.max_whole);
         ended = true;
     }
     while (err == TW_OK && !ended) {
-        err = fill(&self, &ended);
+        err = fill(&self, chunk, &ended);
         if (err == TW_OK && !ended) {
-            err = tw_sealer_update(sealer, self.in, self.in_len, self.out, self.out_cap, &len);
-            self.in_len = 0;
-            err = err == TW_OK ? drain(&self, len) : err;
+            err = seal_chunks(&self, sealer, chunk);
         }
     }
     if (err == TW_OK) {
-        err = ensure_out(&self, tw_sealer_bound(sealer, self.in_len));
-    }
-    if (err == TW_OK) {
-        err = tw_sealer_final(sealer, self.in, self.in_len, self.out, self.out_cap, &len);
-        err = err == TW_OK ? drain(&self, len) : err;
+        err = seal_last(&self, sealer);
     }
     pump_clear(&self);
     return err;
 }
 
-tw_err tw_opener_pump(tw_opener *opener, const tw_pipe *pipe)
+/* Opens what has been read, and with `final` what is held. */
+static tw_err open_read(pump *self, tw_opener *opener, bool final)
 {
     size_t len = 0;
+    tw_err err = ensure_out(self, tw_opener_bound(opener, self->in_len));
+
+    if (err == TW_OK) {
+        err = (final ? tw_opener_final : tw_opener_update)(opener, self->in, self->in_len,
+                                                           self->out, self->out_cap, &len);
+        self->in_len = 0;
+    }
+    return err == TW_OK ? drain(self, len) : err;
+}
+
+tw_err tw_opener_pump(tw_opener *opener, const tw_pipe *pipe)
+{
     bool ended = false, whole;
     pump self;
     tw_err err;
@@ -160,28 +196,20 @@ tw_err tw_opener_pump(tw_opener *opener, const tw_pipe *pipe)
         return TW_ERR_INVALID;
     }
     whole = tw_opener_is_whole(opener);
-    err = pump_init(&self, pipe, TW_CHUNK_LEN, TW_CHUNK_LEN);
+    err = pump_init(&self, pipe, whole ? TW_CHUNK_LEN : PUMP_LEN,
+                    whole ? TW_CHUNK_LEN : PUMP_LEN + TW_CHUNK_LEN);
     if (err == TW_OK && whole) {
         err = fill_whole(&self, tw_add(self.pipe.max_whole, tw_opener_tag_len(opener)));
         ended = true;
     }
     while (err == TW_OK && !ended) {
-        err = fill(&self, &ended);
+        err = fill(&self, 1, &ended);
         if (err == TW_OK && !ended) {
-            err = ensure_out(&self, tw_opener_bound(opener, self.in_len));
-        }
-        if (err == TW_OK && !ended) {
-            err = tw_opener_update(opener, self.in, self.in_len, self.out, self.out_cap, &len);
-            self.in_len = 0;
-            err = err == TW_OK ? drain(&self, len) : err;
+            err = open_read(&self, opener, false);
         }
     }
     if (err == TW_OK) {
-        err = ensure_out(&self, tw_opener_bound(opener, self.in_len));
-    }
-    if (err == TW_OK) {
-        err = tw_opener_final(opener, self.in, self.in_len, self.out, self.out_cap, &len);
-        err = err == TW_OK ? drain(&self, len) : err;
+        err = open_read(&self, opener, true);
     }
     pump_clear(&self);
     return err;

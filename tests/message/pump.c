@@ -186,9 +186,11 @@ Test(pump, a_failing_writer_is_an_output_error)
 
         must_ok(message_accept(&both, &m, &opener));
         p.writes_left = writes;
+        p.most = 20000;
         must_err(TW_ERR_IO, tw_opener_pump(opener, &pipe));
         pipe = pipe_start(&p, m.body);
         p.writes_left = writes;
+        p.most = 20000;
         must_err(TW_ERR_IO, tw_sealer_pump(sealer, &pipe));
         tw_sealer_free(sealer);
         tw_opener_free(opener);
