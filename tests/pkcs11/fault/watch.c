@@ -138,10 +138,13 @@ static unsigned long sum(const unsigned long *counts)
     return out;
 }
 
-/* What is open now would be left if this were the end. */
+/* What is open now would be left if this were the end; a parent's is not the child's. */
 static unsigned long checked(check which)
 {
-    return which == CHECK_SESSIONS && seen.initialised ? sessions_open() : seen.checks[which];
+    if (which == CHECK_SESSIONS && seen.initialised) {
+        return seen.pid == getpid() ? sessions_open() : 0;
+    }
+    return seen.checks[which];
 }
 
 static unsigned long look_up(const char *what)

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What hangs keeps its own thread and its own session, and no one waits past the deadline. */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "fault_stand.h"
+
+enum {
+    DEADLINE_MS = 400,
+    SLACK_MS = 600, /* for the calls themselves, on a machine that has other work */
+    HANG_MS = 20000,
+    OTHERS = 6,
+};
+
+static stand s;
+static tw_token *token;
+static tw_key *key;
+
+static void start_with(size_t sessions)
+{
+    fault_softhsm(&s);
+    s.options.max_sessions = sessions;
+    s.options.deadline_ms = DEADLINE_MS;
+    token = stand_open(&s);
+    key = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a");
+    s.options.event = NULL;
+}
+
+static void end(void)
+{
+    stand_end(&s);
+}
+
+TestSuite(wait, .fini = end, .timeout = 60);
+
+/* --- One operation in a thread of its own. ---------------------------------------------- */
+
+typedef struct timed {
+    pthread_t thread;
+    tw_err err;
+    long ms;
+} timed;
+
+static void *use(void *arg)
+{
+    timed *t = arg;
+    struct timespec begun, now;
+
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    t->err = tw_key_check(key);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    t->ms = (now.tv_sec - begun.tv_sec) * 1000 + (now.tv_nsec - begun.tv_nsec) / 1000000;
+    return NULL;
+}
+
+static void begin(timed *t)
+{
+    must(pthread_create(&t->thread, NULL, use, t) == 0);
+}
+
+static void join(timed *t)
+{
+    must(pthread_join(t->thread, NULL) == 0);
+}
+
+static void wait_for_calls(const char *function, size_t count)
+{
+    for (int i = 0; fault_count(function) < count; i++) {
+        must(i < 5000);
+        usleep(1000);
+    }
+}
+
+static void all_in_time(tw_err want, bool or_ok)
+{
+    static timed others[OTHERS];
+
+    for (int i = 0; i < OTHERS; i++) {
+        begin(&others[i]);
+    }
+    for (int i = 0; i < OTHERS; i++) {
+        join(&others[i]);
+        check_note("(thread %d, after %ld ms)", i, others[i].ms);
+        must(others[i].ms < DEADLINE_MS + SLACK_MS);
+        if (!or_ok || others[i].err != TW_OK) {
+            must_err(want, others[i].err);
+        }
+    }
+    check_note("%s", "");
+}
+
+static void release(timed *hanging)
+{
+    fault_script(&s, "# goes on");
+    join(hanging);
+}
+
+static void finish(void)
+{
+    for (int i = 0; tw_key_check(key) != TW_OK; i++) { /* it may not be restarted at once */
+        must(i < 100);
+        usleep(100000);
+    }
+    tw_key_free(key);
+    tw_token_free(token);
+    fault_clean(NULL);
+}
+
+/* --- Hanging calls. ---------------------------------------------------------------------- */
+
+Test(wait, a_call_that_hangs_is_only_its_own_threads)
+{
+    static timed hanging;
+    size_t before;
+
+    start_with(OTHERS);
+    before = fault_count("C_DeriveKey");
+    fault_script(&s, "C_DeriveKey 1 wait %d", HANG_MS);
+    begin(&hanging);
+    wait_for_calls("C_DeriveKey", before + 1);
+    for (int i = 0; i < 5; i++) {
+        all_in_time(TW_OK, false);
+    }
+    release(&hanging);
+    must_ok(hanging.err);
+    finish();
+}
+
+Test(wait, calls_that_hang_in_every_session_make_the_token_busy)
+{
+    static timed hanging[2];
+    size_t before;
+
+    start_with(2);
+    before = fault_count("C_DeriveKey");
+    fault_script(&s, "C_DeriveKey * wait %d", HANG_MS);
+    begin(&hanging[0]);
+    begin(&hanging[1]);
+    wait_for_calls("C_DeriveKey", before + 2);
+    all_in_time(TW_ERR_TOKEN_BUSY, false);
+    release(&hanging[0]);
+    join(&hanging[1]);
+    must_ok(hanging[0].err);
+    must_ok(hanging[1].err);
+    finish();
+}
+
+/* Of those who lost the login one logs in, and it hangs. */
+Test(wait, a_login_that_hangs_lets_the_others_go_in_time)
+{
+    static timed hanging;
+    size_t before;
+
+    start_with(OTHERS + 1);
+    before = fault_count("C_Login");
+    fault_script(&s, "C_DeriveKey 1 logout\nC_Login 1 wait %d", HANG_MS);
+    begin(&hanging);
+    wait_for_calls("C_Login", before + 1);
+    all_in_time(TW_ERR_TOKEN_BUSY, false);
+    release(&hanging);
+    must_ok(hanging.err);
+    finish();
+}
+
+Test(wait, a_search_for_the_slot_that_hangs_lets_the_others_go_in_time)
+{
+    static timed hanging;
+    size_t before;
+
+    start_with(OTHERS + 1);
+    before = fault_count("C_GetSlotList");
+    fault_script(&s, "C_DeriveKey * kill CKR_DEVICE_REMOVED\nC_GetSlotList * wait %d", HANG_MS);
+    begin(&hanging);
+    wait_for_calls("C_GetSlotList", before + 1);
+    all_in_time(TW_ERR_TOKEN_ABSENT, false);
+    release(&hanging);
+    finish();
+}
+
+Test(wait, an_initialisation_that_hangs_lets_the_others_go_in_time)
+{
+    static timed hanging;
+    size_t before;
+
+    start_with(OTHERS + 1);
+    before = fault_count("C_Initialize");
+    fault_script(&s, "C_DeriveKey ! fail CKR_DEVICE_ERROR\nC_Initialize * wait %d", HANG_MS);
+    begin(&hanging);
+    wait_for_calls("C_Initialize", before + 1);
+    all_in_time(TW_ERR_TOKEN_FAILED, false);
+    release(&hanging);
+    must_ok(hanging.err);
+    finish();
+}
+
+/* The restart waits for the call that hangs; who comes meanwhile is served or told soon. */
+Test(wait, a_restart_that_a_hanging_call_prevents_lets_the_others_go_in_time)
+{
+    static timed hanging;
+    size_t before;
+
+    start_with(OTHERS + 1);
+    before = fault_count("C_DeriveKey");
+    fault_script(&s, "C_DeriveKey 1 wait %d\nC_DeriveKey 2-3 fail CKR_DEVICE_ERROR", HANG_MS);
+    begin(&hanging);
+    wait_for_calls("C_DeriveKey", before + 1);
+    all_in_time(TW_ERR_TOKEN_FAILED, true);
+    must_size(0, fault_count("finalisations with a call in flight"));
+    release(&hanging);
+    must_ok(hanging.err);
+    finish();
+}
+
+/* Every retry has to stand in line again, but not for another deadline. */
+Test(wait, retries_have_no_deadline_of_their_own)
+{
+    static timed waiting[4];
+
+    start_with(1);
+    fault_script(&s, "C_DeriveKey 1 wait 300\nC_DeriveKey 2 kill CKR_SESSION_HANDLE_INVALID\n"
+                     "C_DeriveKey 3- wait 300");
+    for (int i = 0; i < 4; i++) {
+        begin(&waiting[i]);
+        usleep(20000);
+    }
+    for (int i = 0; i < 4; i++) {
+        join(&waiting[i]);
+        check_note("(thread %d, after %ld ms: %s)", i, waiting[i].ms, err_name(waiting[i].err));
+        must(waiting[i].ms < DEADLINE_MS + 300 + 100);
+    }
+    check_note("%s", "");
+    fault_script(&s, "# well again");
+    finish();
+}
