@@ -111,8 +111,8 @@ Test(aead, a_failed_opening_takes_no_number_and_leaves_no_text)
         }
         must_err(TW_ERR_AUTH, open(&opener, bytes_text("aae"), sealed, &out));
         must_err(TW_ERR_AUTH, open(&opener, bytes_none, sealed, &out));
-        must_err(TW_ERR_AUTH, tw_aead_open(&opener, aad.data, aad.len, sealed.data, TW_TAG_LEN - 1,
-                                           out.data));
+        must_err(TW_ERR_AUTH,
+                 tw_aead_open(&opener, aad.data, aad.len, sealed.data, TW_TAG_LEN - 1, out.data));
         must_ok(open(&opener, aad, sealed, &out));
         must_bytes(plain, out);
         tw_aead_clear(&sealer);
@@ -159,8 +159,8 @@ Test(aead, a_message_in_pieces_is_the_message_at_once)
             for (size_t done = 0; done < plain.len; done += step) {
                 size_t take = plain.len - done < step ? plain.len - done : step;
 
-                must_ok(tw_aead_seal_update(&in_pieces, plain.data + done, take,
-                                            sealed.data + done));
+                must_ok(
+                    tw_aead_seal_update(&in_pieces, plain.data + done, take, sealed.data + done));
             }
             must_ok(tw_aead_seal_final(&in_pieces, sealed.data + plain.len));
             must_bytes(seal(&at_once, bytes_none, plain), sealed);

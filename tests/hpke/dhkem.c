@@ -100,8 +100,8 @@ static bytes info_of(const parts *p)
     size_t need = 0, len = 0;
     bytes out;
 
-    must_err(TW_ERR_SPACE, tw_dhkem_info(p->kem, p->enc.data, p->pk.data, p->sender.data, NULL, 0,
-                                         &need));
+    must_err(TW_ERR_SPACE,
+             tw_dhkem_info(p->kem, p->enc.data, p->pk.data, p->sender.data, NULL, 0, &need));
     out = bytes_new(need);
     must_err(TW_ERR_SPACE, tw_dhkem_info(p->kem, p->enc.data, p->pk.data, p->sender.data, out.data,
                                          need - 1, &len));
@@ -206,8 +206,8 @@ Test(dhkem, arguments_out_of_range_are_invalid)
         uint8_t out[TW_MAX_SECRET];
         size_t len = 1, dh_len = p.dh.len;
 
-        must_err(TW_ERR_INVALID, tw_dhkem_secret(p.kem, p.dh.data, dh_len - 1, p.enc.data,
-                                                 p.pk.data, sender, out));
+        must_err(TW_ERR_INVALID,
+                 tw_dhkem_secret(p.kem, p.dh.data, dh_len - 1, p.enc.data, p.pk.data, sender, out));
         must_err(TW_ERR_INVALID,
                  tw_dhkem_secret(p.kem, p.dh.data, 0, p.enc.data, p.pk.data, sender, out));
         must_err(TW_ERR_INVALID, tw_dhkem_secret(p.kem, bytes_noise(3 * dh_len, 1).data, 3 * dh_len,
@@ -222,10 +222,10 @@ Test(dhkem, arguments_out_of_range_are_invalid)
                  tw_dhkem_secret(p.kem, p.dh.data, dh_len, p.enc.data, NULL, sender, out));
         must_err(TW_ERR_INVALID,
                  tw_dhkem_secret(p.kem, p.dh.data, dh_len, p.enc.data, p.pk.data, sender, NULL));
-        must_err(TW_ERR_INVALID, tw_dhkem_expand(p.kem, prk.data, prk.len, p.enc.data, p.pk.data,
-                                                 sender, out));
-        must_err(TW_ERR_INVALID, tw_dhkem_expand(p.kem, prk.data, prk.len - 2, p.enc.data,
-                                                 p.pk.data, sender, out));
+        must_err(TW_ERR_INVALID,
+                 tw_dhkem_expand(p.kem, prk.data, prk.len, p.enc.data, p.pk.data, sender, out));
+        must_err(TW_ERR_INVALID,
+                 tw_dhkem_expand(p.kem, prk.data, prk.len - 2, p.enc.data, p.pk.data, sender, out));
         must_err(TW_ERR_INVALID, tw_dhkem_prefix(NULL, out, sizeof(out), &len));
         must_size(0, len);
         must_err(TW_ERR_INVALID, tw_dhkem_prefix(p.kem, out, sizeof(out), NULL));

@@ -12,10 +12,8 @@ static const struct {
     uint16_t id;
     size_t secret_len, enc_len, private_len;
 } rfc9180_table2[] = {
-    {TW_KEM_P256_HKDF_SHA256, 32, 65, 32},
-    {TW_KEM_P384_HKDF_SHA384, 48, 97, 48},
-    {TW_KEM_P521_HKDF_SHA512, 64, 133, 66},
-    {TW_KEM_X25519_HKDF_SHA256, 32, 32, 32},
+    {TW_KEM_P256_HKDF_SHA256, 32, 65, 32},  {TW_KEM_P384_HKDF_SHA384, 48, 97, 48},
+    {TW_KEM_P521_HKDF_SHA512, 64, 133, 66}, {TW_KEM_X25519_HKDF_SHA256, 32, 32, 32},
     {TW_KEM_X448_HKDF_SHA512, 64, 56, 56},
 };
 

@@ -13,14 +13,15 @@
 
 static const size_t private_lens[] = {32, 48, 66, 32, 56};
 
-#define P521_ORDER \
-    "01ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff" \
+#define P521_ORDER                                                                                 \
+    "01ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"                           \
     "fa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409"
 
 /* Orders of the NIST curves, FIPS 186-4 appendix D.1.2. */
 static const char *const orders[] = {
     "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
-    "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973",
+    "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc529"
+    "73",
     P521_ORDER,
 };
 
@@ -108,12 +109,10 @@ static const struct {
     uint16_t kem_id;
     const char *ikm, *sk, *pk;
 } pairs[] = {
-    {TW_KEM_X25519_HKDF_SHA256,
-     "6db9df30aa07dd42ee5e8181afdb977e538f5e1fec8a06223f33f7013e525037",
+    {TW_KEM_X25519_HKDF_SHA256, "6db9df30aa07dd42ee5e8181afdb977e538f5e1fec8a06223f33f7013e525037",
      "4612c550263fc8ad58375df3f557aac531d26850903e55a9f23f21d8534e8ac8",
      "3948cfe0ad1ddb695d780e59077195da6c56506b027329794ab02bca80815c4d"},
-    {TW_KEM_P256_HKDF_SHA256,
-     "668b37171f1072f3cf12ea8a236a45df23fc13b82af3609ad1e354f6ef817550",
+    {TW_KEM_P256_HKDF_SHA256, "668b37171f1072f3cf12ea8a236a45df23fc13b82af3609ad1e354f6ef817550",
      "f3ce7fdae57e1a310d87f1ebbde6f328be0a99cdbcadf4d6589cf29de4b8ffd2",
      "04fe8c19ce0905191ebc298a9245792531f26f0cece2460639e8bc39cb7f706a826a779b4cf969b8a0e539c7f6"
      "2fb3d30ad6aa8f80e30f1d128aafd68a2ce72ea0"},
@@ -134,7 +133,8 @@ Test(key, the_public_half_follows_from_the_private_one)
 
         must_ok(from_private(pairs[i].kem_id, bytes_hex(pairs[i].sk), &key));
         must(key->kem->id == pairs[i].kem_id);
-        must_bytes(bytes_hex(pairs[i].pk), ((bytes){(uint8_t *)key->public_key, key->kem->public_len}));
+        must_bytes(bytes_hex(pairs[i].pk),
+                   ((bytes){(uint8_t *)key->public_key, key->kem->public_len}));
         tw_key_free(key);
     }
 }
@@ -149,7 +149,8 @@ Test(key, with_a_tw_rng_generate_derives_the_pair_from_what_it_draws)
         must_ok(tw_key_generate(pairs[i].kem_id, &rng, NULL, &key));
         must_size(1, s.draws);
         must(script_all_used(&s));
-        must_bytes(bytes_hex(pairs[i].pk), ((bytes){(uint8_t *)key->public_key, key->kem->public_len}));
+        must_bytes(bytes_hex(pairs[i].pk),
+                   ((bytes){(uint8_t *)key->public_key, key->kem->public_len}));
         tw_key_free(key);
     }
 }

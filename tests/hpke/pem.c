@@ -51,8 +51,8 @@ static bytes public_pem(uint16_t kem_id, bytes pk)
 
     must_err(TW_ERR_SPACE, tw_public_to_pem(kem_id, pk.data, pk.len, NULL, NULL, 0, &len));
     pem = bytes_new(len);
-    must_err(TW_ERR_SPACE, tw_public_to_pem(kem_id, pk.data, pk.len, NULL, (char *)pem.data,
-                                            pem.len - 1, &len));
+    must_err(TW_ERR_SPACE,
+             tw_public_to_pem(kem_id, pk.data, pk.len, NULL, (char *)pem.data, pem.len - 1, &len));
     must_size(pem.len, len);
     must_ok(tw_public_to_pem(kem_id, pk.data, pk.len, NULL, (char *)pem.data, pem.len, &len));
     must_size(pem.len, len);
@@ -77,8 +77,8 @@ static tw_err read_public(bytes pem, uint16_t *kem_id, bytes *pk)
 {
     uint8_t out[TW_MAX_PUBLIC];
     size_t len = SIZE_MAX;
-    tw_err err = tw_public_from_pem((const char *)pem.data, pem.len, NULL, kem_id, out, sizeof(out),
-                                    &len);
+    tw_err err =
+        tw_public_from_pem((const char *)pem.data, pem.len, NULL, kem_id, out, sizeof(out), &len);
 
     must(len <= sizeof(out));
     *pk = bytes_of(out, len);

@@ -33,9 +33,9 @@ Test(suite, every_combination_of_built_in_ids_makes_one)
 
 Test(suite, an_id_that_is_not_built_in_is_invalid)
 {
-    static const triple unknown[] = {{0, 1, 1},      {0x30, 1, 1}, {0x20, 0, 1}, {0x20, 4, 1},
-                                     {0x20, 1, 0},   {0x20, 1, 4}, {0x20, 0x10, 1},
-                                     {0x20, 1, 0xfffe}};
+    static const triple unknown[] = {{0, 1, 1},       {0x30, 1, 1},     {0x20, 0, 1},
+                                     {0x20, 4, 1},    {0x20, 1, 0},     {0x20, 1, 4},
+                                     {0x20, 0x10, 1}, {0x20, 1, 0xfffe}};
 
     for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
         tw_suite *suite = (tw_suite *)&suite;

@@ -169,10 +169,14 @@ Test(accept, what_a_key_answers_reaches_the_caller_of_accept)
     static const struct {
         tw_err answer, seen;
     } cases[] = {
-        {TW_ERR_TOKEN_BUSY, TW_ERR_TOKEN_BUSY},     {TW_ERR_TOKEN_ABSENT, TW_ERR_TOKEN_ABSENT},
-        {TW_ERR_TOKEN_FAILED, TW_ERR_TOKEN_FAILED}, {TW_ERR_TOKEN_PIN, TW_ERR_TOKEN_PIN},
-        {TW_ERR_TOKEN_POLICY, TW_ERR_TOKEN_POLICY}, {TW_ERR_BACKEND, TW_ERR_BACKEND},
-        {(tw_err)-1000, TW_ERR_BACKEND},            {(tw_err)5, TW_ERR_BACKEND},
+        {TW_ERR_TOKEN_BUSY, TW_ERR_TOKEN_BUSY},
+        {TW_ERR_TOKEN_ABSENT, TW_ERR_TOKEN_ABSENT},
+        {TW_ERR_TOKEN_FAILED, TW_ERR_TOKEN_FAILED},
+        {TW_ERR_TOKEN_PIN, TW_ERR_TOKEN_PIN},
+        {TW_ERR_TOKEN_POLICY, TW_ERR_TOKEN_POLICY},
+        {TW_ERR_BACKEND, TW_ERR_BACKEND},
+        {(tw_err)-1000, TW_ERR_BACKEND},
+        {(tw_err)5, TW_ERR_BACKEND},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

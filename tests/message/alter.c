@@ -259,8 +259,22 @@ ParameterizedTestParameters(alter, lengths_of_every_size_and_width)
 
 ParameterizedTest(shape *s, alter, lengths_of_every_size_and_width)
 {
-    static const uint64_t lens[] = {1, 2, 15, 16, 17, 25, 26, 27, 63, 16399, 16400, 16401, 65535,
-                                    UINT32_MAX, UINT64_C(1) << 32, LARGEST_VARINT - 1,
+    static const uint64_t lens[] = {1,
+                                    2,
+                                    15,
+                                    16,
+                                    17,
+                                    25,
+                                    26,
+                                    27,
+                                    63,
+                                    16399,
+                                    16400,
+                                    16401,
+                                    65535,
+                                    UINT32_MAX,
+                                    UINT64_C(1) << 32,
+                                    LARGEST_VARINT - 1,
                                     LARGEST_VARINT};
     victim v;
     chunks c;

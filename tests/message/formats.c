@@ -80,7 +80,8 @@ Test(formats, no_format_is_the_default_one)
 
 Test(formats, a_label_binds_every_byte_of_it)
 {
-    static const char *const labels[] = {"a", "b", "aa", "", "a very long label indeed, longer than "
+    static const char *const labels[] = {"a", "b", "aa", "",
+                                         "a very long label indeed, longer than "
                                          "any media type that one would meet in practice, so that "
                                          "it does not fit where short ones are kept"};
 

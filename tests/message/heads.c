@@ -221,12 +221,12 @@ Test(heads, a_buffer_that_is_too_small_takes_none)
         tw_exchange *exchange = (tw_exchange *)&exchange;
         tw_multi *multi = (tw_multi *)&multi;
 
-        must_err(TW_ERR_SPACE, tw_sender_request(w.both.sender, NULL, room.data, 39 - less,
-                                                 &sealer, &exchange));
+        must_err(TW_ERR_SPACE,
+                 tw_sender_request(w.both.sender, NULL, room.data, 39 - less, &sealer, &exchange));
         must(sealer == NULL && exchange == NULL);
         sealer = (tw_sealer *)&sealer;
-        must_err(TW_ERR_SPACE, tw_exchange_respond(w.both.answered, NULL, room.data, 16 - less,
-                                                   &sealer));
+        must_err(TW_ERR_SPACE,
+                 tw_exchange_respond(w.both.answered, NULL, room.data, 16 - less, &sealer));
         must(sealer == NULL);
         sealer = (tw_sealer *)&sealer;
         must_err(TW_ERR_SPACE,
@@ -234,8 +234,8 @@ Test(heads, a_buffer_that_is_too_small_takes_none)
         must(sealer == NULL && multi == NULL);
         must_ok(tw_multi_new(w.suite, NULL, NULL, room.data, 12, &sealer, &multi));
         exchange = (tw_exchange *)&exchange;
-        must_err(TW_ERR_SPACE,
-                 tw_multi_encap(multi, 1, w.inner->public_key, 32, room.data, 87 - less, &exchange));
+        must_err(TW_ERR_SPACE, tw_multi_encap(multi, 1, w.inner->public_key, 32, room.data,
+                                              87 - less, &exchange));
         must(exchange == NULL);
         tw_sealer_free(sealer);
         tw_multi_free(multi);

@@ -219,8 +219,7 @@ static void must_be_invalid(toy *t)
     tw_multi *multi = (tw_multi *)&multi;
     uint8_t head[12];
 
-    must_err(TW_ERR_INVALID,
-             tw_sender_new(&t->suite, 1, t->public_key, TOY_PUBLIC, NULL, &sender));
+    must_err(TW_ERR_INVALID, tw_sender_new(&t->suite, 1, t->public_key, TOY_PUBLIC, NULL, &sender));
     must_err(TW_ERR_INVALID, tw_receiver_new(&t->suite, 1, &t->key, NULL, &receiver));
     must_err(TW_ERR_INVALID, tw_multi_new(&t->suite, NULL, NULL, head, 12, &sealer, &multi));
     must(sender == NULL && receiver == NULL && sealer == NULL && multi == NULL);
@@ -294,7 +293,8 @@ Test(injection, a_suite_that_makes_no_context_is_a_failing_back_end)
     start(&s);
     m = message_seal(&s.p, KIND_REQUEST, format_of(false, 0), bytes_noise(4, 1), 0);
     s.t.no_context = true;
-    must_err(TW_ERR_BACKEND, tw_sender_request(s.p.sender, NULL, head, sizeof(head), &sealer, NULL));
+    must_err(TW_ERR_BACKEND,
+             tw_sender_request(s.p.sender, NULL, head, sizeof(head), &sealer, NULL));
     must(sealer == NULL);
     must_err(TW_ERR_BACKEND, message_accept(&s.p, &m, &opener));
     must(opener == NULL);
@@ -368,8 +368,7 @@ Test(injection, randomness_of_ones_own_is_drawn_once_a_message)
                  tw_sender_request(p.sender, NULL, head, sizeof(head), &sealer, &exchange));
         must(sealer == NULL && exchange == NULL);
         sealer = (tw_sealer *)&sealer;
-        must_err(TW_ERR_RANDOM,
-                 tw_exchange_respond(p.answered, NULL, head, sizeof(head), &sealer));
+        must_err(TW_ERR_RANDOM, tw_exchange_respond(p.answered, NULL, head, sizeof(head), &sealer));
         must(sealer == NULL);
     }
     peers_end(&p);

@@ -72,8 +72,8 @@ static void must_cost_nothing(tw_sealer *sealer, tw_opener *opener)
         size_t sealed_len = 0, opened_len = 0;
 
         allocations_reset();
-        must_ok(tw_sealer_update(sealer, plain, sizeof(plain), sealed, sizeof(sealed),
-                                 &sealed_len));
+        must_ok(
+            tw_sealer_update(sealer, plain, sizeof(plain), sealed, sizeof(sealed), &sealed_len));
         must_ok(tw_opener_update(opener, sealed, sealed_len, opened, sizeof(opened), &opened_len));
         must_size(sizeof(plain), opened_len);
         must_size(0, i == 0 ? 0 : allocations_all().calls);
@@ -178,12 +178,12 @@ static tw_err carry(scene *s)
 static tw_err one_request(scene *s, const tw_format *format)
 {
     size_t head_len = tw_sender_head_len(both.sender);
-    tw_err err = tw_sender_request(both.sender, format, s->head, sizeof(s->head), &s->sealer,
-                                   &s->asked);
+    tw_err err =
+        tw_sender_request(both.sender, format, s->head, sizeof(s->head), &s->sealer, &s->asked);
 
     if (err == TW_OK) {
-        err = tw_receiver_accept(both.receiver, format, s->head, head_len, &s->opener,
-                                 &s->answered);
+        err =
+            tw_receiver_accept(both.receiver, format, s->head, head_len, &s->opener, &s->answered);
     }
     return err == TW_OK ? carry(s) : err;
 }
@@ -207,8 +207,8 @@ static tw_err one_response(scene *s, const tw_format *format)
 
 static tw_err one_multi(scene *s, const tw_format *format)
 {
-    tw_err err = tw_multi_new(both.suite, format, NULL, s->head, sizeof(s->head), &s->sealer,
-                              &s->multi);
+    tw_err err =
+        tw_multi_new(both.suite, format, NULL, s->head, sizeof(s->head), &s->sealer, &s->multi);
 
     if (err == TW_OK) {
         err = tw_multi_encap(s->multi, PEERS_KEY_ID, both.key->public_key, 32, s->encap,

@@ -249,8 +249,8 @@ Test(opener, input_and_output_do_not_overlap)
         must_ok(message_accept(&both, &m, &opener));
         bound = tw_opener_bound(opener, m.body.len);
         memcpy(room + 100, m.body.data, m.body.len);
-        must_err(TW_ERR_INVALID, tw_opener_final(opener, room + 100, m.body.len,
-                                                 room + 101 - bound, bound, &len));
+        must_err(TW_ERR_INVALID,
+                 tw_opener_final(opener, room + 100, m.body.len, room + 101 - bound, bound, &len));
         must_err(TW_ERR_INVALID, tw_opener_final(opener, room + 100, m.body.len,
                                                  room + 99 + m.body.len, bound, &len));
         must_err(TW_ERR_INVALID,

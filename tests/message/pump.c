@@ -11,9 +11,9 @@
 /* A reader of `in` and a writer into `out`, with their faults. */
 typedef struct plumbing {
     bytes in;
-    size_t most;           /* read at once; 0: as much as is asked for */
-    size_t reads_left;     /* before the reader fails */
-    size_t writes_left;    /* before the writer fails */
+    size_t most;        /* read at once; 0: as much as is asked for */
+    size_t reads_left;  /* before the reader fails */
+    size_t writes_left; /* before the writer fails */
     size_t reads_after_end;
     bool ended, overlong;
     bytes out;
@@ -126,7 +126,8 @@ Test(pump, short_reads_fill_whole_chunks_all_the_same)
 {
     for (size_t most = 0; most < 300; most = most * 2 + 1) {
         message m;
-        bytes body = pumped_sealed(&m, KIND_REQUEST, format_of(true, 100), bytes_noise(250, 1), most);
+        bytes body =
+            pumped_sealed(&m, KIND_REQUEST, format_of(true, 100), bytes_noise(250, 1), most);
         chunks c = chunks_split(body);
 
         must_size(3, c.count);
@@ -177,8 +178,8 @@ Test(pump, a_reader_that_claims_more_than_there_is_room_for_is_an_input_error)
 Test(pump, a_failing_writer_is_an_output_error)
 {
     for (size_t writes = 0; writes < 3; writes++) {
-        message m = message_seal(&both, KIND_REQUEST, format_of(true, 16384),
-                                 bytes_noise(100000, 1), 0);
+        message m =
+            message_seal(&both, KIND_REQUEST, format_of(true, 16384), bytes_noise(100000, 1), 0);
         tw_sealer *sealer = message_begin(&both, KIND_RESPONSE, m.format, &(message){0});
         tw_opener *opener;
         plumbing p;

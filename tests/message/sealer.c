@@ -216,8 +216,8 @@ Test(sealer, input_and_output_do_not_overlap)
 
         memset(room, 5, sizeof(room));
         /* Input at 100: an output that ends in it, begins in it, is it, surrounds it. */
-        must_err(TW_ERR_INVALID, tw_sealer_update(sealer, room + 100, in_len, room + 101 - bound,
-                                                  bound, &len));
+        must_err(TW_ERR_INVALID,
+                 tw_sealer_update(sealer, room + 100, in_len, room + 101 - bound, bound, &len));
         must_err(TW_ERR_INVALID,
                  tw_sealer_update(sealer, room + 100, in_len, room + 139, bound, &len));
         must_err(TW_ERR_INVALID,
@@ -235,8 +235,10 @@ Test(sealer, a_format_out_of_range_is_invalid)
 {
     static const size_t too_large = ((size_t)1 << 24) + 1;
     bytes head = bytes_new(tw_sender_head_len(both.sender));
-    tw_format formats[] = {format_of(true, too_large), format_of(true, SIZE_MAX),
-                           format_of(false, too_large), {.size = 0}};
+    tw_format formats[] = {format_of(true, too_large),
+                           format_of(true, SIZE_MAX),
+                           format_of(false, too_large),
+                           {.size = 0}};
 
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
         tw_sealer *sealer = (tw_sealer *)&sealer;
@@ -247,12 +249,12 @@ Test(sealer, a_format_out_of_range_is_invalid)
                                                    &sealer, &exchange));
         must(sealer == NULL && exchange == NULL);
         exchange = (tw_exchange *)&exchange;
-        must_err(TW_ERR_INVALID, tw_receiver_accept(both.receiver, &formats[i], head.data,
-                                                    head.len, &opener, &exchange));
+        must_err(TW_ERR_INVALID, tw_receiver_accept(both.receiver, &formats[i], head.data, head.len,
+                                                    &opener, &exchange));
         must(opener == NULL && exchange == NULL);
         sealer = (tw_sealer *)&sealer;
-        must_err(TW_ERR_INVALID, tw_exchange_respond(both.answered, &formats[i], head.data,
-                                                     head.len, &sealer));
+        must_err(TW_ERR_INVALID,
+                 tw_exchange_respond(both.answered, &formats[i], head.data, head.len, &sealer));
         must(sealer == NULL);
     }
     tw_sealer_free(sealer_of(KIND_REQUEST, true, too_large - 1));

@@ -8,7 +8,8 @@
 #include "peers.h"
 #include "stream.h"
 
-static const size_t sizes[] = {0, 1, 1000, TW_CHUNK_LEN - 1, TW_CHUNK_LEN, TW_CHUNK_LEN + 1, 100000};
+static const size_t sizes[] = {0,     1, 1000, TW_CHUNK_LEN - 1, TW_CHUNK_LEN, TW_CHUNK_LEN + 1,
+                               100000};
 
 #define SIZES (sizeof(sizes) / sizeof(sizes[0]))
 

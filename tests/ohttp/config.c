@@ -173,9 +173,9 @@ Test(config, one_cut_at_any_byte_is_malformed)
 }
 
 /* No pairs; lengths that are no multiple of four, too long and too short. */
-static const char *const tails[] = {"0000",     "0003000100", "000400010001ff",
-                                    "0004000100010001", "0002ffff",   "00",
-                                    "",         "0006000100010001", "000800010001"};
+static const char *const tails[] = {
+    "0000", "0003000100", "000400010001ff",   "0004000100010001", "0002ffff",
+    "00",   "",           "0006000100010001", "000800010001"};
 
 Test(config, any_encoding_error_refuses_the_whole_list)
 {

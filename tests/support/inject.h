@@ -12,7 +12,7 @@
 
 typedef struct watched_key {
     tw_key base;
-    const tw_key *inner; /* borrowed */
+    const tw_key *inner;      /* borrowed */
     atomic_size_t calls;      /* of decap */
     atomic_size_t operations; /* of those, the ones that reached the private key */
     atomic_bool freed;

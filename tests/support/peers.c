@@ -9,8 +9,7 @@ const uint16_t all_kems[5] = {TW_KEM_P256_HKDF_SHA256, TW_KEM_P384_HKDF_SHA384,
                               TW_KEM_P521_HKDF_SHA512, TW_KEM_X25519_HKDF_SHA256,
                               TW_KEM_X448_HKDF_SHA512};
 const uint16_t all_kdfs[3] = {TW_KDF_HKDF_SHA256, TW_KDF_HKDF_SHA384, TW_KDF_HKDF_SHA512};
-const uint16_t all_aeads[3] = {TW_AEAD_AES_128_GCM, TW_AEAD_AES_256_GCM,
-                               TW_AEAD_CHACHA20_POLY1305};
+const uint16_t all_aeads[3] = {TW_AEAD_AES_128_GCM, TW_AEAD_AES_256_GCM, TW_AEAD_CHACHA20_POLY1305};
 
 const char *kind_name(kind k)
 {
@@ -35,8 +34,8 @@ static void make_exchanges(peers *p)
 void peers_start_with(peers *p, const tw_suite *suite, const tw_key *key, const tw_rng *rng)
 {
     *p = (peers){.suite = suite, .key = key};
-    must_ok(tw_sender_new(suite, PEERS_KEY_ID, key->public_key, key->kem->public_len, rng,
-                          &p->sender));
+    must_ok(
+        tw_sender_new(suite, PEERS_KEY_ID, key->public_key, key->kem->public_len, rng, &p->sender));
     must_ok(tw_receiver_new(suite, PEERS_KEY_ID, key, rng, &p->receiver));
     make_exchanges(p);
 }

@@ -30,7 +30,8 @@ static void mask(const toy_ctx *ctx, const uint8_t *in, size_t len, uint8_t *out
     }
 }
 
-static void tag_of(const toy_ctx *ctx, const uint8_t *aad, size_t aad_len, uint8_t sum, uint8_t *tag)
+static void tag_of(const toy_ctx *ctx, const uint8_t *aad, size_t aad_len, uint8_t sum,
+                   uint8_t *tag)
 {
     memset(tag, sum_of(aad, aad_len, (uint8_t)(sum + ctx->seq)), TAG);
 }
@@ -197,15 +198,30 @@ void toy_start(toy *t)
 {
     memset(t, 0, sizeof(*t));
     memset(t->public_key, 9, sizeof(t->public_key));
-    t->suite = (tw_suite){.size = sizeof(tw_suite), .kem_id = TOY_KEM, .kdf_id = 1, .aead_id = 1,
-                          .enc_len = TOY_ENC, .public_len = TOY_PUBLIC, .tag_len = TAG,
-                          .setup_sender = toy_setup_sender, .setup_receiver = toy_setup_receiver};
-    t->kem = (tw_kem){.size = sizeof(tw_kem), .id = TOY_KEM, .secret_len = 1, .enc_len = TOY_ENC,
-                      .public_len = TOY_PUBLIC, .check = toy_check, .encap = toy_encap};
+    t->suite = (tw_suite){.size = sizeof(tw_suite),
+                          .kem_id = TOY_KEM,
+                          .kdf_id = 1,
+                          .aead_id = 1,
+                          .enc_len = TOY_ENC,
+                          .public_len = TOY_PUBLIC,
+                          .tag_len = TAG,
+                          .setup_sender = toy_setup_sender,
+                          .setup_receiver = toy_setup_receiver};
+    t->kem = (tw_kem){.size = sizeof(tw_kem),
+                      .id = TOY_KEM,
+                      .secret_len = 1,
+                      .enc_len = TOY_ENC,
+                      .public_len = TOY_PUBLIC,
+                      .check = toy_check,
+                      .encap = toy_encap};
     t->key_ops = (tw_key_ops){.size = sizeof(tw_key_ops), .decap = toy_decap};
     t->key = (tw_key){&t->key_ops, &t->kem, t->public_key};
-    t->ops = (tw_hpke_ops){.size = sizeof(tw_hpke_ops), .seal = toy_seal, .open = toy_open,
-                           .export_secret = toy_export, .free = toy_ctx_free,
-                           .seal_update = toy_seal_update, .seal_final = toy_seal_final,
+    t->ops = (tw_hpke_ops){.size = sizeof(tw_hpke_ops),
+                           .seal = toy_seal,
+                           .open = toy_open,
+                           .export_secret = toy_export,
+                           .free = toy_ctx_free,
+                           .seal_update = toy_seal_update,
+                           .seal_final = toy_seal_final,
                            .exporter_secret = toy_exporter_secret};
 }

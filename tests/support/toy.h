@@ -26,7 +26,7 @@ typedef struct toy {
     tw_hpke_ops ops; /* of the contexts it makes: a test takes members away */
     atomic_size_t contexts_made, contexts_freed;
     size_t seals, opens, exports, pieces;
-    tw_err answer; /* of seal, open and export, unless TW_OK */
+    tw_err answer;   /* of seal, open and export, unless TW_OK */
     bool no_context; /* setup answers TW_OK and makes none */
 } toy;
 

@@ -14,7 +14,8 @@ static size_t count_tests(struct criterion_test_set *set)
 {
     size_t count = 0;
 
-    FOREACH_SET(struct criterion_suite_set *suite, set->suites) {
+    FOREACH_SET(struct criterion_suite_set * suite, set->suites)
+    {
         count += suite->tests->size;
     }
     return count;

@@ -54,7 +54,8 @@ static size_t run_group(const json_t *group)
     must_ok(tw_cipher_init(&cipher,
                            tw_aead_alg_find(small ? TW_AEAD_AES_128_GCM : TW_AEAD_AES_256_GCM),
                            &default_provider));
-    json_array_foreach (tests, i, t) {
+    json_array_foreach(tests, i, t)
+    {
         bool valid = strcmp(vector_text(t, "result"), "valid") == 0;
 
         check_note("in Wycheproof test %zu", vector_size(t, "tcId"));
@@ -73,7 +74,8 @@ Test(wycheproof_aes_gcm, opens_and_seals_as_told)
     json_t *groups = vector_list(root, "testGroups"), *group;
     size_t i, count = 0;
 
-    json_array_foreach (groups, i, group) {
+    json_array_foreach(groups, i, group)
+    {
         if (takes(group)) {
             count += run_group(group);
         }

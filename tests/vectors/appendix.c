@@ -77,8 +77,8 @@ static void start(example *e, const char *name, bool chunked)
     must_ok(tw_config_decode(config.data, config.len, &e->config, 1, &count));
     must_size(1, count);
     start_kem(e);
-    must_ok(tw_suite_with_kem(&e->kem.base, TW_KDF_HKDF_SHA256, TW_AEAD_AES_128_GCM, NULL,
-                              &e->suite));
+    must_ok(
+        tw_suite_with_kem(&e->kem.base, TW_KDF_HKDF_SHA256, TW_AEAD_AES_128_GCM, NULL, &e->suite));
     e->key = private_key(e->v, "skR");
     rng = script_start(&e->random, vector_bytes(e->v, "responseNonce"));
     must_ok(tw_sender_new(e->suite, e->config.key_id, e->config.public_key, e->config.public_len,
@@ -106,7 +106,8 @@ static bytes sealed(const example *e, tw_sealer *sealer, bytes plain, const char
     size_t i;
 
     if (e->chunked) {
-        json_array_foreach (vector_list(e->v, lens), i, len) {
+        json_array_foreach(vector_list(e->v, lens), i, len)
+        {
             size_t take = (size_t)json_integer_value(len);
 
             must_ok(stream_update(&s, bytes_part(plain, 0, take)));
@@ -230,7 +231,8 @@ Test(appendix, the_exporter_and_the_response_keys_pass_through_the_printed_value
 {
     static const char *const files[] = {"rfc9458-appendix-a.json",
                                         "chunked-ohttp-08-appendix-a.json"};
-    static const char *const labels[] = {"message/bhttp response", "message/bhttp chunked response"};
+    static const char *const labels[] = {"message/bhttp response",
+                                         "message/bhttp chunked response"};
 
     for (size_t i = 0; i < 2; i++) {
         example e;

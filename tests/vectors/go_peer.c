@@ -181,7 +181,8 @@ static void must_accept_one(setting *s, const json_t *recipient)
 static void must_send_many(setting *s)
 {
     json_t *list = vector_list(s->v, "recipients"), *recipient;
-    bytes random = bytes_cat(vector_bytes(s->v, "content_key"), vector_bytes(s->v, "content_nonce"));
+    bytes random =
+        bytes_cat(vector_bytes(s->v, "content_key"), vector_bytes(s->v, "content_nonce"));
     tw_rng rng = script_start(&s->random, random);
     bytes head = bytes_new(tw_multi_head_len(s->suite));
     tw_sealer *sealer = NULL;
@@ -191,7 +192,8 @@ static void must_send_many(setting *s)
     must_ok(tw_multi_new(s->suite, &s->request, &rng, head.data, head.len, &sealer, &multi));
     must(script_all_used(&s->random));
     must_bytes(s->sealed, bytes_cat(head, body_of(sealer, s, s->plain)));
-    json_array_foreach (list, i, recipient) {
+    json_array_foreach(list, i, recipient)
+    {
         bytes pk = vector_bytes(recipient, "pk_r");
         bytes encap = bytes_new(tw_multi_encap_len(s->suite));
         tw_exchange *exchange = NULL;
@@ -241,7 +243,8 @@ static void must_exchange(const json_t *v, bool many)
     if (many) {
         must_send_many(&s);
     }
-    json_array_foreach (list, i, recipient) {
+    json_array_foreach(list, i, recipient)
+    {
         if (many) {
             must_accept_many(&s, recipient);
         } else {
@@ -262,7 +265,8 @@ ParameterizedTest(group *g, go_peer, every_recorded_exchange_is_made_and_read_by
     json_t *root = vectors_load("twoway-go.json"), *v;
     size_t i, count = 0;
 
-    json_array_foreach (vector_list(root, "vectors"), i, v) {
+    json_array_foreach(vector_list(root, "vectors"), i, v)
+    {
         bool many = strcmp(vector_text(v, "mode"), "one-to-many") == 0;
 
         if (vector_id(v, "kem_id") == g->kem_id && many == g->many &&

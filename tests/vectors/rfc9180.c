@@ -86,8 +86,8 @@ static void must_encapsulate(const setting *s)
     must_bytes(s->enc, enc);
     must_bytes(vector_bytes(s->v, "shared_secret"), secret);
     secret = bytes_new(kem->secret_len);
-    must_ok(s->receiver->ops->decap(s->receiver, enc.data, s->receiving.sender_public,
-                                    secret.data));
+    must_ok(
+        s->receiver->ops->decap(s->receiver, enc.data, s->receiving.sender_public, secret.data));
     must_bytes(vector_bytes(s->v, "shared_secret"), secret);
 }
 
@@ -113,7 +113,8 @@ static void must_export(const setting *s, const tw_hpke_ctx *ctx)
     size_t i, len = 0;
 
     must_size(3, json_array_size(list));
-    json_array_foreach (list, i, e) {
+    json_array_foreach(list, i, e)
+    {
         bytes context = vector_bytes(e, "exporter_context"), got = bytes_new(vector_size(e, "L"));
 
         must_ok(ctx->ops->export_secret(ctx, context.data, context.len, got.data, got.len));
@@ -141,7 +142,8 @@ static void must_seal_and_open(const setting *s, tw_hpke_ctx *sealer, tw_hpke_ct
     json_t *list = vector_list(s->v, "encryptions"), *e;
     size_t i, seq = 0;
 
-    json_array_foreach (list, i, e) {
+    json_array_foreach(list, i, e)
+    {
         bytes aad = vector_bytes(e, "aad"), pt = vector_bytes(e, "pt"), ct = vector_bytes(e, "ct");
         bytes sealed = bytes_new(ct.len), opened = bytes_new(pt.len);
 
@@ -175,8 +177,8 @@ static void must_follow(const setting *s)
     must_ok(s->suite->setup_sender(s->suite, &rng, s->receiver->public_key, s->info.data,
                                    s->info.len, auth_of(s, &s->sending), enc.data, &sealer));
     must_bytes(s->enc, enc);
-    must_ok(s->suite->setup_receiver(s->suite, s->receiver, s->enc.data, s->info.data,
-                                     s->info.len, auth_of(s, &s->receiving), &opener));
+    must_ok(s->suite->setup_receiver(s->suite, s->receiver, s->enc.data, s->info.data, s->info.len,
+                                     auth_of(s, &s->receiving), &opener));
     must_export(s, sealer);
     must_export(s, opener);
     if (s->suite->aead_id == TW_AEAD_EXPORT_ONLY) {
@@ -199,7 +201,8 @@ ParameterizedTest(group *g, rfc9180, both_ends_follow_every_vector)
     json_t *root = vectors_load("rfc9180-trimmed.json"), *v;
     size_t i, count = 0;
 
-    json_array_foreach (root, i, v) {
+    json_array_foreach(root, i, v)
+    {
         setting s;
 
         if (vector_id(v, "kem_id") != g->kem_id || vector_size(v, "mode") != g->mode) {

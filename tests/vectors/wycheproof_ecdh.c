@@ -30,7 +30,8 @@ static bool has_flag(const json_t *t, const char *flag)
     json_t *entry;
     size_t i;
 
-    json_array_foreach (vector_list(t, "flags"), i, entry) {
+    json_array_foreach(vector_list(t, "flags"), i, entry)
+    {
         if (strcmp(json_string_value(entry), flag) == 0) {
             return true;
         }
@@ -99,8 +100,10 @@ static counts run_file(const char *name, uint16_t kem_id, size_t scalar_len)
     counts c = {0};
     size_t i, j;
 
-    json_array_foreach (vector_list(root, "testGroups"), i, group) {
-        json_array_foreach (vector_list(group, "tests"), j, t) {
+    json_array_foreach(vector_list(root, "testGroups"), i, group)
+    {
+        json_array_foreach(vector_list(group, "tests"), j, t)
+        {
             run(kem_id, scalar_len, t, &c);
         }
     }
