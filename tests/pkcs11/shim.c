@@ -20,12 +20,18 @@ EXPORT shim *shim_control(void)
 
 EXPORT void shim_reset(void)
 {
-    shim old;
+    CK_FUNCTION_LIST *real;
+    long sessions, objects;
 
     pthread_mutex_lock(&lock);
-    old = state;
-    state = (shim){.real = old.real, .sessions = old.sessions, .objects = old.objects};
-    state.most_sessions = (unsigned long)old.sessions;
+    real = state.real;
+    sessions = state.sessions;
+    objects = state.objects;
+    memset(&state, 0, sizeof(state));
+    state.real = real;
+    state.sessions = sessions;
+    state.objects = objects;
+    state.most_sessions = (unsigned long)sessions;
     pthread_mutex_unlock(&lock);
 }
 
@@ -38,11 +44,24 @@ EXPORT void shim_rule_add(shim_rule rule)
     pthread_mutex_unlock(&lock);
 }
 
+static void wait_ms(unsigned ms)
+{
+    struct timespec pause = {.tv_nsec = 1000000};
+
+    if (ms != 0 && ms != SHIM_HOLD) {
+        pause.tv_sec = (time_t)(ms / 1000);
+        pause.tv_nsec = (long)(ms % 1000) * 1000000;
+        nanosleep(&pause, NULL);
+    }
+    while (ms == SHIM_HOLD && !atomic_load(&state.release)) {
+        nanosleep(&pause, NULL);
+    }
+}
+
 /* Counts a call and gives what the first rule that meets it says. */
 static CK_RV meet(shim_function f, const CK_MECHANISM *mechanism, const CK_ATTRIBUTE *attributes,
                   CK_ULONG count)
 {
-    struct timespec pause = {0};
     unsigned call, delay = 0;
     CK_RV rv = CKR_OK;
 
@@ -61,11 +80,7 @@ static CK_RV meet(shim_function f, const CK_MECHANISM *mechanism, const CK_ATTRI
     state.overlapped = state.overlapped || inside > 0;
     inside++;
     pthread_mutex_unlock(&lock);
-    if (delay > 0) {
-        pause.tv_sec = (time_t)(delay / 1000);
-        pause.tv_nsec = (long)(delay % 1000) * 1000000;
-        nanosleep(&pause, NULL);
-    }
+    wait_ms(delay);
     return rv;
 }
 

@@ -8,6 +8,7 @@
  * loads it too and speaks with it through shim_control: one process, one table.
  */
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -45,13 +46,14 @@ typedef struct shim_rule {
     shim_function function;
     unsigned from, to; /* the calls it meets, counted from 1 since shim_reset */
     CK_RV rv;          /* CKR_OK: forward */
-    unsigned delay_ms;
+    unsigned delay_ms; /* or SHIM_HOLD: until shim.release */
     /* NULL, or decides by the arguments whether it meets this call: a template or a
      * mechanism, and how many attributes (of the private key where there are two); for
      * OpenSession its flags as the count. */
     bool (*when)(const CK_MECHANISM *mechanism, const CK_ATTRIBUTE *attributes, CK_ULONG count);
 } shim_rule;
 
+#define SHIM_HOLD    (~0u)
 #define SHIM_RULES   16
 #define SHIM_PAD_PIN "Pin-3141592" /* what a person types on the pin pad */
 
@@ -68,6 +70,7 @@ typedef struct shim {
     CK_ULONG value_len;  /* said of CKA_VALUE, unless 0 */
     bool refuse_locking; /* as scute: no OS locking, no arguments but NULL */
     bool overlapped;     /* two calls were in it at once */
+    atomic_bool release; /* lets those go on that are held */
 } shim;
 
 /* shim_control is the module's one shim; shim_reset forgets rules and counts. */
