@@ -10,8 +10,8 @@
 
 /*
  * Threads meet on one mutex for the length of a look-up among a few keys, beside a
- * request's private-key operation nothing. An entry lives as long as it is listed or
- * a receiver of it is out.
+ * request's private-key operation nothing; what adding takes longer for, it does before.
+ * An entry lives as long as it is listed or a receiver of it is out.
  */
 
 /* One served key id. */
@@ -35,6 +35,7 @@ struct tw_keyset {
     pthread_mutex_t lock;
     served_key *entries; /* listed, in the order of adding */
     served_key *removed; /* not listed, with a receiver out */
+    pthread_mutex_t suites_lock;
     suite_node *suites;
     tw_rng rng;
     tw_provider provider;
@@ -53,6 +54,11 @@ tw_err tw_keyset_new(const tw_rng *rng, const tw_provider *provider, tw_keyset *
         return TW_ERR_MEMORY;
     }
     if (pthread_mutex_init(&self->lock, NULL) != 0) {
+        OPENSSL_free(self);
+        return TW_ERR_MEMORY;
+    }
+    if (pthread_mutex_init(&self->suites_lock, NULL) != 0) {
+        pthread_mutex_destroy(&self->lock);
         OPENSSL_free(self);
         return TW_ERR_MEMORY;
     }
@@ -100,6 +106,7 @@ void tw_keyset_free(tw_keyset *set)
         OPENSSL_free(set->suites);
         set->suites = next;
     }
+    pthread_mutex_destroy(&set->suites_lock);
     pthread_mutex_destroy(&set->lock);
     OPENSSL_free(set);
 }
@@ -113,7 +120,7 @@ static served_key **find(served_key **list, uint8_t key_id)
     return list;
 }
 
-/* Finds or makes a suite. The lock is held. */
+/* Finds or makes a suite. suites_lock is held. */
 static tw_err suite_of(tw_keyset *self, uint16_t kem_id, const tw_symmetric *pair,
                        const tw_suite **out)
 {
@@ -161,6 +168,21 @@ static tw_err add_receivers(tw_keyset *self, served_key *entry, const tw_symmetr
     return err;
 }
 
+static tw_err list(tw_keyset *self, served_key *made)
+{
+    served_key **end;
+    tw_err err = TW_ERR_INVALID; /* that key id is there already */
+
+    pthread_mutex_lock(&self->lock);
+    end = find(&self->entries, made->key_id);
+    if (*end == NULL) {
+        *end = made;
+        err = TW_OK;
+    }
+    pthread_mutex_unlock(&self->lock);
+    return err;
+}
+
 static bool is_state(tw_key_state state)
 {
     return state == TW_KEY_PENDING || state == TW_KEY_ACTIVE || state == TW_KEY_RETIRING;
@@ -170,7 +192,6 @@ tw_err tw_keyset_add(tw_keyset *set, uint8_t key_id, tw_key *key, const tw_symme
                      size_t count, tw_key_state state)
 {
     served_key *made;
-    served_key **end;
     tw_err err;
 
     if (set == NULL || tw_key_usable(key) != TW_OK || pairs == NULL || count == 0 ||
@@ -185,13 +206,12 @@ tw_err tw_keyset_add(tw_keyset *set, uint8_t key_id, tw_key *key, const tw_symme
     made->state = state;
     made->key = key;
     made->key_id = key_id;
-    pthread_mutex_lock(&set->lock);
-    end = find(&set->entries, key_id);
-    err = *end == NULL ? add_receivers(set, made, pairs, count) : TW_ERR_INVALID;
+    pthread_mutex_lock(&set->suites_lock);
+    err = add_receivers(set, made, pairs, count);
+    pthread_mutex_unlock(&set->suites_lock);
     if (err == TW_OK) {
-        *end = made;
+        err = list(set, made);
     }
-    pthread_mutex_unlock(&set->lock);
     if (err != TW_OK) {
         entry_free(made);
     }
