@@ -96,8 +96,10 @@ typedef enum column {
     WE_COMMAND,
     GO_HPKE, /* four modes from here */
     GO_HPKE_TOKEN = GO_HPKE + 4,
+    GO_HPKE_STANDARD, /* Go's own library, base mode and export-only */
     WE_HPKE,
     WE_HPKE_TOKEN = WE_HPKE + 4,
+    WE_HPKE_STANDARD,
     ODDITIES, /* in no table */
     COLUMNS,
 } column;
@@ -126,6 +128,7 @@ typedef struct run {
     const char *twoway; /* the command */
     const char *module;
     tw_token *token;
+    bool standard;   /* Go has an HPKE of its own, as since 1.26 */
     size_t commands; /* run so far */
 } run;
 
@@ -159,6 +162,8 @@ bytes we_answer(const plan *p, const sent *s, size_t receiver);
 bytes we_receive(const plan *p, const sent *s, size_t receiver, bytes sealed);
 tw_err we_open(const plan *p, const sent *s, size_t receiver, bytes *plain, tw_exchange **exchange);
 
+tw_err we_open_answer(const plan *p, tw_exchange *exchange, bytes sealed, bytes *plain);
+
 void command_sends(run *r, const plan *p, sent *s);
 bytes command_answers(run *r, const plan *p, const sent *s, size_t receiver);
 bytes command_receives(run *r, const plan *p, size_t receiver, bytes sealed);
@@ -173,6 +178,7 @@ void we_to_go(run *r, const plan *p);
 void hpke_all(run *r, const plan *p);
 
 /* oddities_all is what the two treat differently, and what neither may accept. */
-void oddities_all(run *r);
+void oddities_all(run *r, const plan *p);
+void oddities_print(void);
 
 #endif

@@ -40,6 +40,13 @@ static void print_event(void *arg, const tw_token_event *event)
     (void)fprintf(stderr, "token: %s\n", event->message);
 }
 
+static void ask_for_standard(run *r)
+{
+    go_call(&r->go, "standard");
+    go_ask(&r->go);
+    r->standard = go_result_number(&r->go) == 1;
+}
+
 static void make_keys(run *r, const char *token_uri)
 {
     tw_token_options options = {.size = sizeof(options), .module = r->module, .event = print_event};
@@ -128,6 +135,9 @@ static void one_suite(run *r)
         own.by_command = false;
         some_plans(r, &own, GO_TOKEN, COLUMNS);
     }
+    if (r->row == 0 || r->row == SUITES - 10) { /* P-256, AES; X25519, ChaCha20 */
+        oddities_all(r, &p);
+    }
     tw_suite_free(suite);
 }
 
@@ -143,14 +153,14 @@ int main(int argc, char **argv)
     go_start(&r.go, argv[1]);
     r.twoway = argv[2];
     r.module = argc == 5 ? argv[3] : NULL;
+    ask_for_standard(&r);
     plans_start();
     make_keys(&r, argc == 5 ? argv[4] : NULL);
     for (r.row = 0; r.row < SUITES; r.row++) {
         one_suite(&r);
     }
-    r.row = 0;
     matrix_print(&r.matrix);
-    oddities_all(&r);
+    oddities_print();
     free_keys(&r);
     bytes_release(0);
     go_end(&r.go);

@@ -33,20 +33,26 @@ static const heading hpke[] = {
     {NULL, "auth", GO_HPKE + 2},
     {NULL, "auth-psk", GO_HPKE + 3},
     {NULL, "token", GO_HPKE_TOKEN},
+    {NULL, "standard", GO_HPKE_STANDARD},
     {"HPKE, from us to Go", "base", WE_HPKE},
     {NULL, "psk", WE_HPKE + 1},
     {NULL, "auth", WE_HPKE + 2},
     {NULL, "auth-psk", WE_HPKE + 3},
     {NULL, "token", WE_HPKE_TOKEN},
+    {NULL, "standard", WE_HPKE_STANDARD},
 };
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
+/* The heading of a column within its table, NULL if it is in another; *group is set with it. */
 static const char *name_in(const heading *h, size_t count, column c, const char **group)
 {
+    const char *last = "";
+
     for (size_t i = 0; i < count; i++) {
-        *group = h[i].group != NULL ? h[i].group : *group;
+        last = h[i].group != NULL ? h[i].group : last;
         if (h[i].column == c) {
+            *group = last;
             return h[i].name;
         }
     }
@@ -68,15 +74,16 @@ _Noreturn void check_failed(const char *file, int line, const char *text)
 
 static void note_plan(column c, const plan *p)
 {
-    const char *group = "", *name = name_in(messages, LEN(messages), c, &group);
+    const char *aead = tw_aead_name(p->suite.aead_id), *group = "an oddity";
+    const char *name = name_in(messages, LEN(messages), c, &group);
 
     if (name == NULL) {
         name = name_in(hpke, LEN(hpke), c, &group);
     }
     check_note("%s %s %s, %s: %s: %zu and %zu bytes, chunks of %zu, paces %zu and %zu",
                tw_kem_name(p->suite.kem_id), tw_kdf_name(p->suite.kdf_id),
-               tw_aead_name(p->suite.aead_id), group, name != NULL ? name : "", p->question_len,
-               p->answer_len, p->max_chunk, p->our_pace, p->go_pace);
+               aead != NULL ? aead : "export-only", group, name != NULL ? name : "",
+               p->question_len, p->answer_len, p->max_chunk, p->our_pace, p->go_pace);
 }
 
 void attempt(run *r, column c, void (*exchange)(run *r, const plan *p), const plan *p, size_t worth)

@@ -22,7 +22,7 @@ static void send_one(const plan *p, sent *s)
 
 static void add_receivers(const plan *p, tw_multi *multi, sent *s, size_t from, size_t to)
 {
-    for (size_t i = from; i < to; i++) {
+    for (size_t i = from; i < to && i < s->count; i++) {
         bytes pk = receiver_public(p, s, i);
 
         must_ok(tw_multi_encap(multi, (uint8_t)(p->key_id + i), pk.data, pk.len, s->encaps[i].data,
@@ -131,17 +131,23 @@ bytes we_answer(const plan *p, const sent *s, size_t receiver)
     return bytes_cat(head, seal_in_steps(sealer, plan_answer(p, receiver), p->our_pace));
 }
 
-bytes we_receive(const plan *p, const sent *s, size_t receiver, bytes sealed)
+tw_err we_open_answer(const plan *p, tw_exchange *exchange, bytes sealed, bytes *plain)
 {
-    tw_exchange *exchange = s->exchanges[receiver];
     size_t head_len = tw_exchange_response_head_len(exchange);
+    bytes head = bytes_part(sealed, 0, head_len < sealed.len ? head_len : sealed.len);
     tw_format format = plan_format(p, true);
     tw_opener *opener = NULL;
+    tw_err err = tw_exchange_receive(exchange, &format, head.data, head.len, &opener);
+
+    *plain = bytes_none;
+    return err == TW_OK ? open_body(opener, p, bytes_from(sealed, head.len), plain) : err;
+}
+
+bytes we_receive(const plan *p, const sent *s, size_t receiver, bytes sealed)
+{
     bytes plain;
 
-    must(head_len <= sealed.len);
-    must_ok(tw_exchange_receive(exchange, &format, sealed.data, head_len, &opener));
-    tw_exchange_free(exchange);
-    must_ok(open_body(opener, p, bytes_from(sealed, head_len), &plain));
+    must_ok(we_open_answer(p, s->exchanges[receiver], sealed, &plain));
+    tw_exchange_free(s->exchanges[receiver]);
     return plain;
 }

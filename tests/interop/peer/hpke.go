@@ -8,6 +8,7 @@ import (
 
 	"github.com/cloudflare/circl/hpke"
 	"github.com/cloudflare/circl/kem"
+	"github.com/openpcc/twoway"
 )
 
 // HPKE's modes, RFC 9180 section 5.
@@ -16,6 +17,7 @@ const (
 	modePSK
 	modeAuth
 	modeAuthPSK
+	modeStandard // base, by Go's own library in place of circl
 )
 
 // An empty string and an absent one are not the same to circl.
@@ -27,42 +29,85 @@ func (f *fields) secret() []byte {
 }
 
 // exports appends what the exporter gives for each (context, length) that is left.
-func (f *fields) exports(out *results, context hpke.Context) {
+func (f *fields) exports(out *results, context twoway.HPKEExporter) {
 	for range f.number() {
 		label := f.bytes()
 		out.bytes(context.Export(label, uint(f.number())))
 	}
 }
 
-func setupSender(s *hpke.Sender, mode int, psk, pskID []byte, identity kem.PrivateKey) (
-	[]byte, hpke.Sealer, error) {
-	switch mode {
-	case modeBase:
-		return s.Setup(rand.Reader)
-	case modePSK:
-		return s.SetupPSK(rand.Reader, psk, pskID)
-	case modeAuth:
-		return s.SetupAuth(rand.Reader, identity)
-	case modeAuthPSK:
-		return s.SetupAuthPSK(rand.Reader, identity, psk, pskID)
-	}
-	return nil, nil, fmt.Errorf("no mode %d", mode)
+// session is what both sides of a context are told: what of it a mode has no use for is empty.
+type session struct {
+	mode       int
+	ids        ids
+	key        kem.PrivateKey // ours
+	peer       []byte         // the other side's public key
+	info       []byte
+	psk, pskID []byte
 }
 
-// seal is HPKE's sender: mode, suite, receiver, info, psk, psk id, own identity (a key of ours,
-// whatever the mode), then (aad, plaintext) and (exporter context, length).
+func (p *peer) session(f *fields) session {
+	return session{f.number(), f.ids(), p.keys[f.number()], f.bytes(), f.bytes(), f.secret(),
+		f.secret()}
+}
+
+func (s session) sender() ([]byte, twoway.HPKESealer, error) {
+	if s.mode == modeStandard {
+		return standardSender(s.ids, s.peer, s.info)
+	}
+	public, err := hpke.KEM(s.ids.kem).Scheme().UnmarshalBinaryPublicKey(s.peer)
+	if err != nil {
+		return nil, nil, err
+	}
+	sender, err := s.ids.suite().NewSender(public, s.info)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch s.mode {
+	case modeBase:
+		return circl(sender.Setup(rand.Reader))
+	case modePSK:
+		return circl(sender.SetupPSK(rand.Reader, s.psk, s.pskID))
+	case modeAuth:
+		return circl(sender.SetupAuth(rand.Reader, s.key))
+	case modeAuthPSK:
+		return circl(sender.SetupAuthPSK(rand.Reader, s.key, s.psk, s.pskID))
+	}
+	return nil, nil, fmt.Errorf("no mode %d", s.mode)
+}
+
+func circl(enc []byte, sealer hpke.Sealer, err error) ([]byte, twoway.HPKESealer, error) {
+	return enc, sealer, err
+}
+
+func (s session) receiver(enc []byte) (twoway.HPKEOpener, error) {
+	if s.mode == modeStandard {
+		return standardReceiver(s.ids, s.key, enc, s.info)
+	}
+	public, err := hpke.KEM(s.ids.kem).Scheme().UnmarshalBinaryPublicKey(s.peer)
+	if err != nil {
+		return nil, err
+	}
+	receiver, err := s.ids.suite().NewReceiver(s.key, s.info)
+	if err != nil {
+		return nil, err
+	}
+	switch s.mode {
+	case modeBase:
+		return receiver.Setup(enc)
+	case modePSK:
+		return receiver.SetupPSK(enc, s.psk, s.pskID)
+	case modeAuth:
+		return receiver.SetupAuth(enc, public)
+	case modeAuthPSK:
+		return receiver.SetupAuthPSK(enc, s.psk, s.pskID, public)
+	}
+	return nil, fmt.Errorf("no mode %d", s.mode)
+}
+
+// seal is HPKE's sender: a session, then (aad, plaintext) and (exporter context, length).
 func (p *peer) seal(f *fields) (results, error) {
-	mode, suite := f.number(), f.suite()
-	public, err := f.publicKey(suite)
-	if err != nil {
-		return nil, err
-	}
-	sender, err := suite.NewSender(public, f.bytes())
-	if err != nil {
-		return nil, err
-	}
-	psk, pskID, identity := f.secret(), f.secret(), p.keys[f.number()]
-	enc, context, err := setupSender(sender, mode, psk, pskID, identity)
+	enc, context, err := p.session(f).sender()
 	if err != nil {
 		return nil, err
 	}
@@ -80,36 +125,9 @@ func (p *peer) seal(f *fields) (results, error) {
 	return out, nil
 }
 
-func setupReceiver(r *hpke.Receiver, mode int, enc, psk, pskID []byte, sender kem.PublicKey) (
-	hpke.Opener, error) {
-	switch mode {
-	case modeBase:
-		return r.Setup(enc)
-	case modePSK:
-		return r.SetupPSK(enc, psk, pskID)
-	case modeAuth:
-		return r.SetupAuth(enc, sender)
-	case modeAuthPSK:
-		return r.SetupAuthPSK(enc, psk, pskID, sender)
-	}
-	return nil, fmt.Errorf("no mode %d", mode)
-}
-
-// open is HPKE's receiver: mode, suite, own key, enc, info, psk, psk id, the sender's public key,
-// then (aad, ciphertext) and (exporter context, length).
+// open is HPKE's receiver: a session, enc, then (aad, ciphertext) and (exporter context, length).
 func (p *peer) open(f *fields) (results, error) {
-	mode, suite, key := f.number(), f.suite(), p.keys[f.number()]
-	enc := f.bytes()
-	receiver, err := suite.NewReceiver(key, f.bytes())
-	if err != nil {
-		return nil, err
-	}
-	psk, pskID := f.secret(), f.secret()
-	sender, err := f.publicKey(suite)
-	if err != nil {
-		return nil, err
-	}
-	context, err := setupReceiver(receiver, mode, enc, psk, pskID, sender)
+	context, err := p.session(f).receiver(f.bytes())
 	if err != nil {
 		return nil, err
 	}
@@ -123,5 +141,12 @@ func (p *peer) open(f *fields) (results, error) {
 		out.bytes(plain)
 	}
 	f.exports(&out, context)
+	return out, nil
+}
+
+// standard says whether Go's own library is there.
+func (p *peer) standard(*fields) (results, error) {
+	var out results
+	out.number(haveStandard)
 	return out, nil
 }

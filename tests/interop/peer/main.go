@@ -41,6 +41,7 @@ var calls = map[string]call{
 	"forge":     (*peer).forge,
 	"seal":      (*peer).seal,
 	"open":      (*peer).open,
+	"standard":  (*peer).standard,
 }
 
 // fields are a call's arguments, taken in their order.
@@ -65,8 +66,21 @@ func (f *fields) number() int {
 	return int(binary.BigEndian.Uint64(f.bytes()))
 }
 
+// ids name a suite, one that circl knows or not.
+type ids struct {
+	kem, kdf, aead uint16
+}
+
+func (f *fields) ids() ids {
+	return ids{uint16(f.number()), uint16(f.number()), uint16(f.number())}
+}
+
+func (i ids) suite() hpke.Suite {
+	return hpke.NewSuite(hpke.KEM(i.kem), hpke.KDF(i.kdf), hpke.AEAD(i.aead))
+}
+
 func (f *fields) suite() hpke.Suite {
-	return hpke.NewSuite(hpke.KEM(f.number()), hpke.KDF(f.number()), hpke.AEAD(f.number()))
+	return f.ids().suite()
 }
 
 func (f *fields) publicKey(suite hpke.Suite) (kem.PublicKey, error) {
