@@ -69,7 +69,7 @@ void object_destroy(op *o, CK_OBJECT_HANDLE object)
 
 /* Exactly Ndh bytes, leading zeros and all (RFC 9180 section 4.1): tokens have been seen
  * to pad, to cut at either end, and to answer CKR_OK with a length of -1. */
-static tw_err read_value(op *o, CK_OBJECT_HANDLE object, uint8_t *out, size_t len)
+tw_err value_read(op *o, CK_OBJECT_HANDLE object, uint8_t *out, size_t len)
 {
     CK_ATTRIBUTE value = {CKA_VALUE, out, len};
     CK_RV rv;
@@ -81,7 +81,7 @@ static tw_err read_value(op *o, CK_OBJECT_HANDLE object, uint8_t *out, size_t le
     }
     if (value.ulValueLen != len) {
         return fail_text(o->line.why, TW_ERR_TOKEN_FAILED,
-                         "the token gave a DH output of %ld bytes in place of %zu",
+                         "the token gave a secret of %ld bytes in place of %zu",
                          (long)value.ulValueLen, len);
     }
     return TW_OK;
@@ -96,7 +96,7 @@ static tw_err one_dh(op *o, CK_OBJECT_HANDLE key, const agreement *a, const uint
     if (err != TW_OK) {
         return err;
     }
-    err = read_value(o, object, out, a->key->curve->dh_len);
+    err = value_read(o, object, out, a->key->curve->dh_len);
     object_destroy(o, object);
     return err;
 }

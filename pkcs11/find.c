@@ -92,6 +92,11 @@ static tw_err find_again(op *o, const token_key *k, CK_OBJECT_HANDLE *out)
     return err == TW_OK && !same ? none_found(o) : err;
 }
 
+static bool era_same(const era *a, const era *b)
+{
+    return a->epoch == b->epoch && a->generation == b->generation && a->logins == b->logins;
+}
+
 tw_err key_handle(op *o, token_key *k, CK_OBJECT_HANDLE *out)
 {
     tw_token *t = o->token;
@@ -99,7 +104,7 @@ tw_err key_handle(op *o, token_key *k, CK_OBJECT_HANDLE *out)
     tw_err err;
 
     pthread_mutex_lock(&t->lock);
-    known = k->epoch == o->session->epoch && k->handle != CK_INVALID_HANDLE;
+    known = era_same(&k->era, &o->session->era) && k->handle != CK_INVALID_HANDLE;
     *out = k->handle;
     pthread_mutex_unlock(&t->lock);
     if (known) {
@@ -109,7 +114,7 @@ tw_err key_handle(op *o, token_key *k, CK_OBJECT_HANDLE *out)
     if (err == TW_OK) {
         pthread_mutex_lock(&t->lock);
         k->handle = *out;
-        k->epoch = o->session->epoch;
+        k->era = o->session->era;
         pthread_mutex_unlock(&t->lock);
     }
     return err;
@@ -237,7 +242,7 @@ static tw_err find_first(op *o, void *arg)
         return err;
     }
     k->handle = s->chosen.object;
-    k->epoch = o->session->epoch;
+    k->era = o->session->era;
     s->key = k;
     return TW_OK;
 }

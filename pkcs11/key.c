@@ -21,7 +21,15 @@ static tw_err agree(op *o, void *arg)
 
     /* The handle is found again where a loss made it stale; nothing else of it changes. */
     err = key_handle(o, (token_key *)(uintptr_t)a->key, &object);
-    return err == TW_OK ? a->key->recipe.strategy->run(o, object, a) : err;
+    if (err == TW_OK) {
+        err = a->key->recipe.strategy->run(o, object, a);
+    }
+    if (err == TW_OK && atomic_load(&o->token->module->logins) != o->session->era.logins) {
+        err = fail_text(o->line.why, TW_ERR_TOKEN_FAILED,
+                        "a new login came before the key was used: it may have been another");
+        o->line.why->loss = LOSS_SESSION;
+    }
+    return err;
 }
 
 static tw_err run_agreement(const char *doing, const token_key *k, agreement *a)

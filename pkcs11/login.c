@@ -30,14 +30,13 @@ static void remember_refused(tw_token *t, CK_RV rv, const char *pin, size_t len)
 
 static tw_err send_pin(tw_token *t, session *s, char *pin, size_t len, failure *why)
 {
-    CK_RV rv = t->module->fn->C_Login(s->handle, CKU_USER, (CK_UTF8CHAR *)pin, len);
+    CK_RV rv;
 
-    if (rv == CKR_OK) {
-        /* Handles of private objects found under an earlier login have ended with it. */
-        s->epoch = atomic_fetch_add(&t->epoch, 1) + 1;
-        return TW_OK;
-    }
-    if (rv == CKR_USER_ALREADY_LOGGED_IN) {
+    /* Handles of private objects found under an earlier login end with this one, for every
+     * token of the module: who sees it sees that. */
+    atomic_fetch_add(&t->module->logins, 1);
+    rv = t->module->fn->C_Login(s->handle, CKU_USER, (CK_UTF8CHAR *)pin, len);
+    if (rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN) {
         return TW_OK;
     }
     (void)fail_rv(why, "C_Login", rv);

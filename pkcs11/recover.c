@@ -15,12 +15,6 @@ enum {
     CALM_MS = 60000,
 };
 
-static bool changed(tw_token *t, const seen *before)
-{
-    return atomic_load(&t->epoch) != before->epoch ||
-           atomic_load(&t->module->generation) != before->generation;
-}
-
 static tw_err take_place(void *arg, const place *p, failure *why)
 {
     tw_token *t = arg;
@@ -65,7 +59,7 @@ static bool restart_due(tw_token *t)
     return due;
 }
 
-static bool restart(tw_token *t, const seen *before, failure *why)
+static bool restart(tw_token *t, const era *before, failure *why)
 {
     struct timespec deadline = time_in(t->opt.deadline_ms);
     failure failed = {0};
@@ -96,7 +90,7 @@ static loss first_rung(unsigned attempt, const failure *why)
 
 /* One rung. A slot that is gone for good is worth a restart only if that disturbs no
  * other token: some modules look for slots at no other time. */
-static bool climb(tw_token *t, persistence how, loss rung, const seen *before, failure *why)
+static bool climb(tw_token *t, persistence how, loss rung, const era *before, failure *why)
 {
     switch (rung) {
     case LOSS_SESSION:
@@ -112,7 +106,7 @@ static bool climb(tw_token *t, persistence how, loss rung, const seen *before, f
     return false;
 }
 
-bool recover(tw_token *t, persistence how, unsigned attempt, const seen *before, failure *why)
+bool recover(tw_token *t, persistence how, unsigned attempt, const era *before, failure *why)
 {
     loss rung = first_rung(attempt, why);
     bool again;
@@ -121,7 +115,7 @@ bool recover(tw_token *t, persistence how, unsigned attempt, const seen *before,
         return false;
     }
     pthread_mutex_lock(&t->mend_lock);
-    again = changed(t, before);
+    again = era_passed(t, before);
     if (!again && climb(t, how, rung, before, why)) {
         atomic_fetch_add(&t->epoch, 1);
         again = true;

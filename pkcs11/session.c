@@ -3,10 +3,23 @@
 
 #include <unistd.h>
 
+era era_now(tw_token *t)
+{
+    return (era){atomic_load(&t->epoch), atomic_load(&t->module->generation),
+                 atomic_load(&t->module->logins)};
+}
+
+bool era_passed(tw_token *t, const era *e)
+{
+    return atomic_load(&t->epoch) != e->epoch ||
+           atomic_load(&t->module->generation) != e->generation;
+}
+
 void session_close(tw_token *t, session *s)
 {
     /* An older generation's number may be someone else's session by now. */
-    if (s->handle != CK_INVALID_HANDLE && s->generation == atomic_load(&t->module->generation)) {
+    if (s->handle != CK_INVALID_HANDLE &&
+        s->era.generation == atomic_load(&t->module->generation)) {
         (void)t->module->fn->C_CloseSession(s->handle);
     }
     s->handle = CK_INVALID_HANDLE;
@@ -33,8 +46,7 @@ static tw_err session_open(tw_token *t, session *s, failure *why)
     pthread_mutex_lock(&t->lock);
     slot = t->slot;
     pthread_mutex_unlock(&t->lock);
-    s->epoch = atomic_load(&t->epoch);
-    s->generation = atomic_load(&t->module->generation);
+    s->era = era_now(t);
     s->handle = CK_INVALID_HANDLE;
     rv = open_any(t->module->fn, slot, &s->handle);
     if (rv != CKR_OK) {
@@ -50,12 +62,17 @@ static tw_err session_open(tw_token *t, session *s, failure *why)
 
 tw_err session_ready(tw_token *t, session *s, failure *why)
 {
-    if (s->handle != CK_INVALID_HANDLE &&
-        (s->epoch != atomic_load(&t->epoch) ||
-         s->generation != atomic_load(&t->module->generation))) {
+    tw_err err = TW_OK;
+
+    if (s->handle != CK_INVALID_HANDLE && era_passed(t, &s->era)) {
         session_close(t, s);
     }
-    return s->handle == CK_INVALID_HANDLE ? session_open(t, s, why) : TW_OK;
+    if (s->handle == CK_INVALID_HANDLE) {
+        err = session_open(t, s, why);
+    }
+    /* Once it is known that someone is logged in: no older login's handle passes for new. */
+    s->era.logins = atomic_load(&t->module->logins);
+    return err;
 }
 
 /* --- Running an operation. ------------------------------------------------------- */
@@ -106,8 +123,8 @@ static tw_err begin(tw_token *t, const struct timespec *deadline, op *o)
     return TW_OK;
 }
 
-/* `before` is what the operation itself began with: its own login is no change. */
-static tw_err attempt_once(tw_token *t, tw_err (*fn)(op *o, void *arg), void *arg, seen *before,
+/* `before` becomes the era of the session that served. */
+static tw_err attempt_once(tw_token *t, tw_err (*fn)(op *o, void *arg), void *arg, era *before,
                            failure *why)
 {
     struct timespec deadline = time_in(t->opt.deadline_ms);
@@ -117,7 +134,7 @@ static tw_err attempt_once(tw_token *t, tw_err (*fn)(op *o, void *arg), void *ar
     if (err != TW_OK) {
         return err;
     }
-    *before = (seen){o.session->epoch, o.session->generation};
+    *before = o.session->era;
     err = fn(&o, arg);
     if (o.broken || (err != TW_OK && why->loss != LOSS_NONE)) {
         session_close(t, o.session);
@@ -134,7 +151,7 @@ tw_err token_run(tw_token *t, persistence how, tw_err (*fn)(op *o, void *arg), v
         after_fork(t);
     }
     for (unsigned attempt = 1;; attempt++) {
-        seen before = {atomic_load(&t->epoch), atomic_load(&t->module->generation)};
+        era before = era_now(t);
         tw_err err;
 
         *why = (failure){0};

@@ -10,7 +10,7 @@
  */
 
 /* The ways in their order: reading the DH output has half the round trips of the others. */
-static const strategy *const strategies[] = {&strategy_value};
+static const strategy *const strategies[] = {&strategy_value, &strategy_hkdf, &strategy_digest};
 
 tw_err key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object)
 {

@@ -102,7 +102,7 @@ typedef struct module {
     unsigned users;
     pthread_mutex_t serial_lock;
     _Atomic(pid_t) pid; /* whose initialisation it is */
-    atomic_ulong generation;
+    atomic_ulong generation, logins; /* so far; a login before it is tried */
     atomic_uint in_flight;  /* threads between enter and leave */
     atomic_bool restarting; /* new ones are turned away */
 } module;
@@ -185,16 +185,23 @@ typedef struct places {
 tw_err places_find(places *out, const settings *s, const token_uri *u, failure *why);
 void places_clear(places *p);
 
-/* slot_same says whether both are one token, in whichever slot. slot_text copies a field
- * without its padding; `out` has room for len + 1. */
+/* Whether both are one token, in whichever slot. */
 bool slot_same(const CK_TOKEN_INFO *a, const CK_TOKEN_INFO *b);
+/* Copies a field without its padding; `out` has room for len + 1. */
 void slot_text(const unsigned char *field, size_t len, char *out);
 
-/* A place in the pool. What is stale (of an older epoch or generation) is closed and
- * opened anew before its next use. */
+/* When a handle was given. A session's ends with its epoch or generation, a private object's
+ * with its login too: after that it may name something else. */
+typedef struct era {
+    unsigned long epoch, generation, logins;
+} era;
+era era_now(tw_token *t);
+bool era_passed(tw_token *t, const era *e); /* but for its logins */
+
+/* A place in the pool; what is of an older era is opened anew before its next use. */
 typedef struct session {
     CK_SESSION_HANDLE handle; /* CK_INVALID_HANDLE: not open */
-    unsigned long epoch, generation;
+    era era;
     struct session *next; /* in the idle list */
 } session;
 
@@ -204,7 +211,7 @@ struct tw_token {
     module *module;
     bool anonymous; /* never log in */
     _Atomic(pid_t) pid;
-    atomic_ulong epoch; /* rises when sessions, the login or handles were lost */
+    atomic_ulong epoch; /* rises when sessions or handles were lost */
 
     pthread_mutex_t lock; /* of what follows; never held while the module is called */
     CK_SLOT_ID slot;
@@ -213,9 +220,8 @@ struct tw_token {
     size_t size, limit; /* places in existence; how many there may be */
     struct timespec shrunk; /* when the token had no more sessions than `limit` */
     struct waiter *first, **last;
-    unsigned patience_ms;         /* before the module may be restarted again: */
-    struct timespec next_restart; /* not before then, and */
-    struct timespec calm;         /* from then on as if it had never been */
+    unsigned patience_ms; /* the module is restarted not before next_restart, and from calm on */
+    struct timespec next_restart, calm; /* as if it had never been */
 
     pthread_mutex_t mend_lock;  /* one recovery at a time; held outside of the module */
     pthread_mutex_t login_lock; /* one login at a time; held inside; guards: */
@@ -263,13 +269,9 @@ void session_close(tw_token *t, session *s);
 tw_err session_login(tw_token *t, session *s, failure *why);
 bool session_is_user(tw_token *t, const session *s);
 
-/* What an attempt began with: a change since then is another thread's recovery. */
-typedef struct seen {
-    unsigned long epoch, generation;
-} seen;
-
-/* recover climbs the ladder by what the attempt-th attempt lost; true: try again. */
-bool recover(tw_token *t, persistence how, unsigned attempt, const seen *before, failure *why);
+/* recover climbs the ladder by what the attempt-th attempt lost, unless another thread has
+ * since the era `before`. True: try again. */
+bool recover(tw_token *t, persistence how, unsigned attempt, const era *before, failure *why);
 
 struct timespec time_in(unsigned ms);
 bool time_passed(const struct timespec *t);
@@ -277,7 +279,6 @@ bool time_passed(const struct timespec *t);
 /* --- curve.c, der.c: the encodings of curves and points. -------------------------- */
 
 #define MAX_PUBLIC_EC 133 /* the longest Npk here: P-521's */
-
 typedef struct bytes {
     const uint8_t *data;
     size_t len;
@@ -333,18 +334,18 @@ typedef struct strategy {
     tw_err (*run)(op *o, CK_OBJECT_HANDLE key, const agreement *a);
 } strategy;
 
-extern const strategy strategy_value;
+extern const strategy strategy_value, strategy_hkdf, strategy_digest;
 
 #define SHAPE_COUNT 3 /* whole, without VALUE_LEN, without SENSITIVE too */
-
-/* derive_dh makes the object that holds a DH output, in the shape of the key's recipe.
- * object_destroy ends it, with its session if the token will not. */
+/* derive_dh makes the object that holds a DH output, in the shape of the key's recipe;
+ * value_read reads exactly `len` bytes of one; object_destroy ends it, with its session if
+ * the token will not. */
 tw_err derive_dh(op *o, CK_OBJECT_HANDLE key, const agreement *a, const uint8_t *point,
                  bool readable, CK_OBJECT_HANDLE *out);
+tw_err value_read(op *o, CK_OBJECT_HANDLE object, uint8_t *out, size_t len);
 void object_destroy(op *o, CK_OBJECT_HANDLE object);
 
-/* key_prove encapsulates to the key's public half and opens that with the private key
- * object by its recipe. key_settle finds the recipe. */
+/* key_prove opens an encapsulation to the key's public half; key_settle finds its recipe. */
 tw_err key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object);
 tw_err key_settle(op *o, token_key *k, CK_OBJECT_HANDLE object);
 
@@ -363,7 +364,7 @@ struct token_key {
     size_t label_len, id_len;
 
     CK_OBJECT_HANDLE handle; /* under token->lock, and */
-    unsigned long epoch;     /* the one in which it was found */
+    era era;                 /* when it was found */
 };
 
 tw_err key_new(tw_token *t, const curve *c, token_key **out, failure *why);

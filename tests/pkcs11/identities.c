@@ -94,6 +94,31 @@ Test(identities, keys_in_nss_serve_every_mode)
 }
 #endif
 
+/* The two outputs of an auth mode are joined inside, by C_DigestKey here, by HKDF there. */
+Test(identities, keys_serve_every_mode_without_a_dh_output_leaving_softhsm)
+{
+    tw_token *token;
+
+    stand_softhsm(&s);
+    s.options.never_export_dh = true;
+    token = stand_open(&s);
+    every_mode(token, TW_KEM_P521_HKDF_SHA512);
+    tw_token_free(token);
+}
+
+#ifdef TESTS_NSS
+Test(identities, keys_serve_every_mode_without_a_dh_output_leaving_nss)
+{
+    tw_token *token;
+
+    stand_nss(&s);
+    s.options.never_export_dh = true;
+    token = stand_open(&s);
+    every_mode(token, TW_KEM_P384_HKDF_SHA384);
+    tw_token_free(token);
+}
+#endif
+
 /* --- What is refused, and what it costs. -------------------------------------------- */
 
 /* Both keys in the token, its calls counted. */

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which way a token was seen to serve a key, and that it stays with it. Looks inside. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "exchange.h"
+#include "stand.h"
+#include "token.h"
+
+#define ALWAYS 1, ~0u
+
+static stand s;
+
+static void end(void)
+{
+    stand_end(&s);
+}
+
+TestSuite(recipes, .fini = end, .timeout = 300);
+
+static void must_follow(const tw_key *key, const char *way)
+{
+    const recipe *r = &((const token_key *)key)->recipe;
+
+    check_note("(%s, shape %u%s)", r->strategy->name, r->shape, r->der_point ? ", DER" : "");
+    must(strcmp(r->strategy->name, way) == 0);
+    must_size(0, r->shape);
+    must(!r->der_point);
+    check_note("%s", "");
+}
+
+/* A key on each curve, opened under both policies, with messages through it. */
+static void serve(const uint16_t *kems, size_t count, const char *open, const char *closed)
+{
+    for (int never_export = 0; never_export < 2; never_export++) {
+        tw_token *token;
+
+        s.options.never_export_dh = never_export == 1;
+        token = stand_open(&s);
+        for (size_t i = 0; i < count; i++) {
+            char label[] = {(char)('a' + 8 * never_export + (int)i), '\0'};
+            tw_key *key = stand_key(&s, token, kems[i], label);
+
+            must_follow(key, never_export == 1 ? closed : open);
+            exchange_suites(key, kems[i]);
+            tw_key_free(key);
+        }
+        tw_token_free(token);
+    }
+    must_no_event(&s);
+}
+
+static const uint16_t all[] = {TW_KEM_P256_HKDF_SHA256, TW_KEM_P384_HKDF_SHA384,
+                               TW_KEM_P521_HKDF_SHA512, TW_KEM_X25519_HKDF_SHA256,
+                               TW_KEM_X448_HKDF_SHA512};
+
+Test(recipes, softhsm_reads_the_output_or_hashes_it_inside)
+{
+    stand_softhsm(&s);
+    serve(all, 5, "S1", "S3");
+}
+
+#ifdef TESTS_NSS
+Test(recipes, nss_reads_the_output_or_runs_hkdf_inside)
+{
+    stand_nss(&s);
+    serve(all, 3, "S1", "S2");
+}
+
+/* In FIPS mode a derived secret cannot be made readable. */
+Test(recipes, nss_in_fips_mode_runs_hkdf_inside_whatever_was_asked)
+{
+    stand_nss(&s);
+    run_quietly("modutil -fips true -dbdir sql:%s -force", s.dir);
+    (void)snprintf(s.module, sizeof(s.module), "%s", TESTS_FIPS);
+    must(setenv("TWOWAY_FIPS_MODULE", TESTS_NSS, 1) == 0);
+    s.token = "NSS%20FIPS%20140-2%20Certificate%20DB";
+    serve(all, 3, "S2", "S2");
+}
+#endif
+
+/* --- The same, watched. ----------------------------------------------------------------- */
+
+static bool asks_for_extractable(const CK_MECHANISM *m, const CK_ATTRIBUTE *a, CK_ULONG count)
+{
+    (void)m;
+    for (CK_ULONG i = 0; i < count; i++) {
+        if (a[i].type == CKA_EXTRACTABLE) {
+            return *(const CK_BBOOL *)a[i].pValue == CK_TRUE;
+        }
+    }
+    return true;
+}
+
+static bool asks_for_kept(const CK_MECHANISM *m, const CK_ATTRIBUTE *a, CK_ULONG count)
+{
+    return !asks_for_extractable(m, a, count);
+}
+
+static bool reads_value(const CK_MECHANISM *m, const CK_ATTRIBUTE *a, CK_ULONG count)
+{
+    (void)m;
+    return count == 1 && a->type == CKA_VALUE;
+}
+
+static size_t forbidden;
+
+static bool count_forbidden(const CK_MECHANISM *m, const CK_ATTRIBUTE *a, CK_ULONG count)
+{
+    forbidden += asks_for_extractable(m, a, count);
+    return false;
+}
+
+static bool count_values(const CK_MECHANISM *m, const CK_ATTRIBUTE *a, CK_ULONG count)
+{
+    forbidden += reads_value(m, a, count);
+    return false;
+}
+
+static void watch_for_exports(void)
+{
+    forbidden = 0;
+    shim_says((shim_rule){SHIM_DeriveKey, ALWAYS, CKR_OK, 0, count_forbidden});
+    shim_says((shim_rule){SHIM_GetAttributeValue, ALWAYS, CKR_OK, 0, count_values});
+}
+
+Test(recipes, under_never_export_dh_no_output_is_ever_asked_for)
+{
+    tw_token *token;
+    tw_key *key;
+
+    stand_shim(&s);
+    watch_for_exports();
+    s.options.never_export_dh = true;
+    token = stand_open(&s);
+    key = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a");
+    must_ok(tw_key_check(key));
+    must_size(0, (size_t)shim_state()->objects);
+    shim_clear();
+    watch_for_exports();
+    shim_says((shim_rule){SHIM_DeriveKey, ALWAYS, CKR_DEVICE_ERROR, 0, asks_for_kept});
+    must_err(TW_ERR_TOKEN_FAILED, tw_key_check(key)); /* and not by another way */
+    must_event(&s, TW_ERR_TOKEN_FAILED, "C_DeriveKey", CKR_DEVICE_ERROR, "");
+    must_size(0, forbidden);
+    tw_key_free(key);
+    tw_token_free(token);
+}
+
+Test(recipes, a_token_that_can_do_neither_is_refused_under_never_export_dh)
+{
+    tw_token *token;
+    tw_key *key = (tw_key *)&s;
+
+    stand_shim(&s);
+    token = stand_open(&s);
+    tw_key_free(stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a"));
+    tw_token_free(token);
+    shim_says((shim_rule){SHIM_DeriveKey, ALWAYS, CKR_TEMPLATE_INCONSISTENT, 0, asks_for_kept});
+    s.options.never_export_dh = true;
+    token = stand_open(&s);
+    must_err(TW_ERR_TOKEN_POLICY, tw_token_find_key(token, stand_uri(&s, ";object=a"), NULL, 0,
+                                                    &key));
+    must(key == NULL);
+    must_event(&s, TW_ERR_TOKEN_POLICY, "C_DeriveKey", CKR_TEMPLATE_INCONSISTENT,
+               "must not be exported");
+    tw_token_free(token);
+    s.options.never_export_dh = false;
+    token = stand_open(&s);
+    must_ok(tw_token_find_key(token, stand_uri(&s, ";object=a"), NULL, 0, &key));
+    tw_key_free(key);
+    tw_token_free(token);
+}
+
+Test(recipes, what_cannot_be_read_is_hashed_inside_and_stays_so)
+{
+    tw_token *token;
+    tw_key *key;
+
+    stand_shim(&s);
+    token = stand_open(&s);
+    shim_says((shim_rule){SHIM_GetAttributeValue, ALWAYS, CKR_ATTRIBUTE_SENSITIVE, 0, reads_value});
+    key = stand_key(&s, token, TW_KEM_X25519_HKDF_SHA256, "a");
+    must_follow(key, "S3");
+    shim_clear();
+    watch_for_exports();
+    must_ok(tw_key_check(key)); /* though it could be read now */
+    must_size(0, forbidden);
+    tw_key_free(key);
+    tw_token_free(token);
+}
