@@ -266,7 +266,7 @@ static tw_err accept(op *o, request *r)
         return err;
     }
     k->handle = r->private;
-    k->epoch = o->session->epoch;
+    k->era = o->session->era;
     r->key = k;
     return TW_OK;
 }
