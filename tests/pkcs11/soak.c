@@ -306,7 +306,7 @@ static void soak_hang(unsigned seconds)
     l->late_after_ms += seconds * 1000;
     load_start(l, SOAK_THREADS);
     soak_sleep(200);
-    before = rate_of_others(l, 2000) * (SOAK_THREADS - 1) / SOAK_THREADS;
+    before = rate_of_others(l, 2000) * (SOAK_THREADS - 1) / (double)SOAK_THREADS;
     fault_script(&s, "C_DeriveKey 1 wait %u000", seconds);
     soak_sleep(100);
     during = rate_of_others(l, seconds * 1000 - 200);
