@@ -70,6 +70,24 @@ class Memory(TokenCase):
         self.assertTrue(filecmp.cmp(self.path("req"), self.path("again"), shallow=False))
         self.small("inspect", self.piped(["inspect", "req"], [], lambda piece: None))
 
+    def test_a_hundred_receivers_share_one_body(self):
+        block = os.urandom(1 << 20)
+        sent, came = hashlib.sha256(), hashlib.sha256()
+        self.key_and_config()
+        for _ in range(SIZE >> 20):
+            sent.update(block)
+        self.small("request", self.piped(
+            ["request", *["--to", "config"] * 100, "--encap", "many", "--chunked", "-o", "req"],
+            (block for _ in range(SIZE >> 20)), None))
+        # A nonce; for each chunk a length of four bytes and a tag; the final chunk's zero and tag.
+        chunks = SIZE // 16384
+        self.assertEqual(self.path("req").stat().st_size, 12 + SIZE + 20 * chunks + 17)
+        self.assertEqual(len(list(self.path("many").iterdir())), 100)
+        self.small("accept", self.piped(
+            ["accept", "--key", "key", "--encap", "many/100.encap", "--chunked", "req"],
+            [], came.update))
+        self.assertEqual(came.digest(), sent.digest())
+
     def test_a_whole_message_is_sealed_in_a_stream_too(self):
         self.key_and_config()
         with open(self.path("in"), "wb") as sparse:
