@@ -336,6 +336,26 @@ Test(injection, what_a_suite_answers_amid_a_body_is_sticky_and_never_the_callers
     }
 }
 
+/* stream.c looks for bytes of the chunks that were sealed before the one that failed. */
+Test(injection, a_sealer_that_fails_amid_a_call_takes_back_what_the_call_wrote)
+{
+    for (size_t good = 0; good < 4; good++) {
+        stream sealing;
+        message m;
+        toys s;
+
+        toy_start(&s.t);
+        start(&s);
+        sealing = stream_seal(message_begin(&s.p, KIND_REQUEST, format_of(true, 10), &m));
+        s.t.answer = TW_ERR_CRYPTO;
+        s.t.good = good;
+        must_err(TW_ERR_CRYPTO, stream_final(&sealing, bytes_noise(40, 1)));
+        must_size(0, stream_out(&sealing).len);
+        stream_end(&sealing);
+        end(&s);
+    }
+}
+
 Test(injection, randomness_of_ones_own_is_drawn_once_a_message)
 {
     tw_suite *suite = NULL;

@@ -27,6 +27,7 @@ typedef struct toy {
     atomic_size_t contexts_made, contexts_freed;
     size_t seals, opens, exports, pieces;
     tw_err answer;   /* of seal, open and export, unless TW_OK */
+    size_t good;     /* calls of seal that succeed before that */
     bool no_context; /* setup answers TW_OK and makes none */
 } toy;
 
