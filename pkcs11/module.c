@@ -55,8 +55,10 @@ tw_err module_initialize(module *m, failure *why)
         atomic_fetch_add(&m->generation, 1);
     }
     if (m->owner || rv == CKR_CRYPTOKI_ALREADY_INITIALIZED) {
+        atomic_store(&m->down, CKR_OK);
         return TW_OK;
     }
+    atomic_store(&m->down, rv);
     (void)fail_rv(why, "C_Initialize", rv);
     if (rv == CKR_ARGUMENTS_BAD && m->init_args != NULL) {
         fail_add(why, "this module takes no parameter string, or not this one");
@@ -145,6 +147,12 @@ tw_err module_enter(module *m, failure *why)
     if (err != TW_OK) {
         return err;
     }
+    if (atomic_load(&m->down) != CKR_OK) {
+        atomic_fetch_sub(&m->in_flight, 1);
+        err = fail_rv(why, "C_Initialize", atomic_load(&m->down));
+        why->loss = LOSS_MODULE;
+        return err;
+    }
     if (m->serial) {
         pthread_mutex_lock(&m->serial_lock);
     }
@@ -174,17 +182,19 @@ static bool wait_idle(module *m, const struct timespec *deadline)
 
 static tw_err restart_idle(module *m, failure *why)
 {
-    bool ours = m->owner;
+    bool ours = m->owner, down = atomic_load(&m->down) != CKR_OK;
+    CK_RV rv = ours ? m->fn->C_Finalize(NULL) : CKR_OK;
     tw_err err;
 
-    if (ours) {
-        (void)m->fn->C_Finalize(NULL);
+    if (ours && (rv == CKR_OK || rv == CKR_CRYPTOKI_NOT_INITIALIZED)) {
         atomic_fetch_add(&m->generation, 1);
     }
     err = module_initialize(m, why);
-    if (err == TW_OK && !ours && !m->owner) {
-        err = fail_text(why, TW_ERR_TOKEN_FAILED,
-                        "the module failed, and only who initialised it can restart it");
+    if (err == TW_OK && !m->owner && !down) { /* it was not finalised, whoever should have */
+        m->owner = ours;
+        err = ours ? fail_rv(why, "C_Finalize", rv)
+                   : fail_text(why, TW_ERR_TOKEN_FAILED,
+                               "the module failed, and only who initialised it can restart it");
     }
     return err;
 }

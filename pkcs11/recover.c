@@ -70,7 +70,7 @@ static bool restart(tw_token *t, const era *before, failure *why)
     }
     if (module_restart(t->module, before->generation, &deadline, &failed) != TW_OK) {
         if (failed.function != NULL) {
-            fail_add(why, "initialising the module anew gave 0x%lx", failed.rv);
+            fail_add(why, "%s to restart the module gave 0x%lx", failed.function, failed.rv);
         } else {
             fail_add(why, "%s", failed.text);
         }
@@ -80,12 +80,11 @@ static bool restart(tw_token *t, const era *before, failure *why)
 }
 
 /* Whether a session alone may be the matter: a device error often is no more. */
-static loss first_rung(unsigned attempt, const failure *why)
+static loss first_rung(tw_token *t, unsigned attempt, const failure *why)
 {
-    if (why->loss == LOSS_MODULE && attempt == 1 && why->rv != CKR_CRYPTOKI_NOT_INITIALIZED) {
-        return LOSS_SESSION;
-    }
-    return why->loss;
+    bool down = why->rv == CKR_CRYPTOKI_NOT_INITIALIZED || atomic_load(&t->module->down) != CKR_OK;
+
+    return why->loss == LOSS_MODULE && attempt == 1 && !down ? LOSS_SESSION : why->loss;
 }
 
 /* One rung. A slot that is gone for good is worth a restart only if that disturbs no
@@ -108,7 +107,7 @@ static bool climb(tw_token *t, persistence how, loss rung, const era *before, fa
 
 bool recover(tw_token *t, persistence how, unsigned attempt, const era *before, failure *why)
 {
-    loss rung = first_rung(attempt, why);
+    loss rung = first_rung(t, attempt, why);
     bool again;
 
     if (rung == LOSS_NONE || attempt >= MOST_ATTEMPTS) {

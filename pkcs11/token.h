@@ -49,8 +49,7 @@ typedef struct failure {
     char text[320]; /* what it means and what to do */
 } failure;
 
-/* fail_rv and fail_text note a failure and give its code back, fail_rv with rv_judge's
- * text; fail_add puts more behind what is noted. */
+/* These note a failure and give its code back; fail_add puts more behind what is noted. */
 tw_err fail_rv(failure *why, const char *function, CK_RV rv);
 __attribute__((format(printf, 3, 4))) tw_err fail_text(failure *why, tw_err err,
                                                        const char *format, ...);
@@ -103,8 +102,9 @@ typedef struct module {
     pthread_mutex_t serial_lock;
     _Atomic(pid_t) pid; /* whose initialisation it is */
     atomic_ulong generation, logins; /* so far; a login before it is tried */
-    atomic_uint in_flight;  /* threads between enter and leave */
-    atomic_bool restarting; /* new ones are turned away */
+    atomic_ulong down;               /* CKR_OK, or why C_Initialize failed: it is not called */
+    atomic_uint in_flight;           /* threads between enter and leave */
+    atomic_bool restarting;          /* new ones are turned away */
 } module;
 
 /* module_get loads and initialises the module at `path`; each get or hold has its put. */
@@ -166,8 +166,8 @@ typedef struct place {
     CK_TOKEN_INFO info;
 } place;
 
-/* slot_find passes every token of the module that `u` names, or with NULL every token,
- * to `found`, whose answer other than TW_OK ends the search and is returned. */
+/* slot_find passes every token that `u` names (NULL: every one) to `found`, until that answers
+ * other than TW_OK, which is returned. */
 tw_err slot_find(module *m, const token_uri *u,
                  tw_err (*found)(void *arg, const place *p, failure *why), void *arg,
                  failure *why);
