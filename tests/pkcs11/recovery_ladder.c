@@ -254,6 +254,8 @@ Test(ladder, a_module_that_would_not_be_finalised_is_still_ours)
 {
     fault_script(&s, "C_DeriveKey 1-2 fail CKR_DEVICE_ERROR\n"
                      "C_Finalize 1 fail CKR_GENERAL_ERROR");
+    must_err(TW_ERR_TOKEN_FAILED, tw_key_check(key));
+    must_event(&s, TW_ERR_TOKEN_FAILED, "C_DeriveKey", CKR_DEVICE_ERROR, "C_Finalize to restart");
     must_work();
     tw_key_free(key);
     tw_token_free(token);
