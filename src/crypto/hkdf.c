@@ -46,18 +46,11 @@ tw_err tw_hmac_begin(const tw_hash *hash, tw_hmac *out)
     return out->ctx == NULL ? TW_ERR_MEMORY : TW_OK;
 }
 
-/* The context's input block may hold the end of a secret: fill it with zeros. */
-static bool forget(const tw_hmac *hmac)
-{
-    static const uint8_t zeros[TW_MAX_BLOCK];
-
-    return EVP_DigestInit_ex2(hmac->ctx, hmac->hash->md, NULL) == 1 &&
-           EVP_DigestUpdate(hmac->ctx, zeros, hmac->hash->alg->block_len - 1) == 1;
-}
-
+/* An idle context holds nothing of what it hashed: a reset wipes it. */
 void tw_hmac_end(tw_hmac *hmac)
 {
-    if (hmac->ctx != NULL && (!forget(hmac) || !tw_slots_give(&hmac->hash->contexts, hmac->ctx))) {
+    if (hmac->ctx != NULL &&
+        (EVP_MD_CTX_reset(hmac->ctx) != 1 || !tw_slots_give(&hmac->hash->contexts, hmac->ctx))) {
         EVP_MD_CTX_free(hmac->ctx);
     }
     EVP_KDF_CTX_free(hmac->kdf);
@@ -66,15 +59,16 @@ void tw_hmac_end(tw_hmac *hmac)
 }
 
 /* RFC 2104: one of the two passes, over the padded key XOR `pad` and the pieces. */
-static bool hmac_pass(tw_hmac *hmac, const uint8_t *key, uint8_t pad, const tw_piece *pieces,
-                      size_t count, uint8_t *out)
+static bool hmac_pass(tw_hmac *hmac, const uint8_t *key, size_t key_len, uint8_t pad,
+                      const tw_piece *pieces, size_t count, uint8_t *out)
 {
     uint8_t block[TW_MAX_BLOCK];
     size_t block_len = hmac->hash->alg->block_len;
     bool ok;
 
-    for (size_t i = 0; i < block_len; i++) {
-        block[i] = key[i] ^ pad;
+    memset(block, pad, block_len);
+    for (size_t i = 0; i < key_len; i++) {
+        block[i] ^= key[i];
     }
     ok = EVP_DigestInit_ex2(hmac->ctx, hmac->hash->md, NULL) == 1 &&
          EVP_DigestUpdate(hmac->ctx, block, block_len) == 1;
@@ -82,30 +76,32 @@ static bool hmac_pass(tw_hmac *hmac, const uint8_t *key, uint8_t pad, const tw_p
         ok = pieces[i].len == 0 || EVP_DigestUpdate(hmac->ctx, pieces[i].data, pieces[i].len) == 1;
     }
     ok = ok && EVP_DigestFinal_ex(hmac->ctx, out, NULL) == 1;
-    tw_wipe(block, sizeof(block));
+    tw_wipe(block, block_len);
     return ok;
 }
 
-/* RFC 2104 section 2. A key is padded with zeros to a block; a longer one is hashed. */
+/* RFC 2104 section 2. A key longer than a block is hashed. */
 static tw_err hmac_of(tw_hmac *hmac, const uint8_t *key, size_t key_len, const tw_piece *pieces,
                       size_t count, uint8_t *out)
 {
-    uint8_t padded[TW_MAX_BLOCK] = {0};
-    uint8_t inner[TW_MAX_HASH];
-    tw_piece second = {inner, hmac->hash->alg->hash_len};
+    size_t hash_len = hmac->hash->alg->hash_len;
+    uint8_t hashed[TW_MAX_HASH], inner[TW_MAX_HASH];
+    tw_piece second = {inner, hash_len};
     bool ok = true;
 
     if (key_len > hmac->hash->alg->block_len) {
         ok = EVP_DigestInit_ex2(hmac->ctx, hmac->hash->md, NULL) == 1 &&
              EVP_DigestUpdate(hmac->ctx, key, key_len) == 1 &&
-             EVP_DigestFinal_ex(hmac->ctx, padded, NULL) == 1;
-    } else {
-        tw_copy(padded, key, key_len);
+             EVP_DigestFinal_ex(hmac->ctx, hashed, NULL) == 1;
+        key = hashed;
+        key_len = hash_len;
     }
-    ok = ok && hmac_pass(hmac, padded, 0x36, pieces, count, inner) &&
-         hmac_pass(hmac, padded, 0x5c, &second, 1, out);
-    tw_wipe(padded, sizeof(padded));
-    tw_wipe(inner, sizeof(inner));
+    ok = ok && hmac_pass(hmac, key, key_len, 0x36, pieces, count, inner) &&
+         hmac_pass(hmac, key, key_len, 0x5c, &second, 1, out);
+    tw_wipe(inner, hash_len);
+    if (key == hashed) {
+        tw_wipe(hashed, hash_len);
+    }
     return ok ? TW_OK : TW_ERR_CRYPTO;
 }
 
