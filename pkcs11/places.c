@@ -3,6 +3,18 @@
 
 #include <stdlib.h>
 
+static tw_err none_loaded(const token_uri *u, failure *why)
+{
+    const char *name = p11_kit_uri_get_module_name(u->uri);
+
+    if (name != NULL) {
+        return fail_text(why, TW_ERR_TOKEN_ABSENT, "p11-kit has no module called %s configured",
+                         name);
+    }
+    return fail_text(why, TW_ERR_TOKEN_ABSENT,
+                     "p11-kit has no module configured: name one by --module or module-path=");
+}
+
 static tw_err load(places *p, const settings *s, const token_uri *u, failure *why)
 {
     const char *path = s->module != NULL ? s->module : p11_kit_uri_get_module_path(u->uri);
@@ -42,8 +54,7 @@ tw_err places_find(places *out, const settings *s, const token_uri *u, failure *
     *out = (places){0};
     err = load(out, s, u, why);
     if (err == TW_OK && out->module_count == 0) {
-        err = fail_text(why, TW_ERR_TOKEN_ABSENT,
-                        "p11-kit has no module configured: name one by --module or module-path=");
+        err = none_loaded(u, why);
     }
     for (size_t i = 0; err == TW_OK && i < out->module_count; i++) {
         failure each = {0};

@@ -62,6 +62,7 @@ static tw_err try_strategy(op *o, token_key *k, CK_OBJECT_HANDLE object, failure
     return err;
 }
 
+/* What the first failure alone would not tell. */
 static void explain(const token_key *k, bool never_export, failure *why)
 {
     if (!k->derive) {
@@ -73,6 +74,9 @@ static void explain(const token_key *k, bool never_export, failure *why)
         why->err = TW_ERR_TOKEN_POLICY;
         fail_add(why, "DH outputs must not be exported, and the token can do without that neither "
                       "by HKDF nor by C_DigestKey");
+    } else if (why->rv == CKR_MECHANISM_PARAM_INVALID) {
+        fail_add(why, "a token whose ECDH always has a key derivation of its own, and no CKD_NULL, "
+                      "cannot serve HPKE");
     }
 }
 

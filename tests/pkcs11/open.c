@@ -131,6 +131,21 @@ Test(open, takes_the_module_from_the_uri_when_the_options_name_none)
     must_open(TW_OK, uri);
 }
 
+#ifdef TESTS_CONFIGURED
+/* Among all of them, or under its name. */
+Test(open, takes_the_modules_that_p11_kit_has_configured)
+{
+    s.options.module = NULL;
+    must_open(TW_OK, stand_uri(&s, ""));
+    must_open(TW_OK, "pkcs11:token=hpke?module-name=softhsm2&pin-value=" STAND_PIN);
+    stand_forget(&s); /* of what else is configured on this machine */
+    must_open(TW_ERR_TOKEN_ABSENT, "pkcs11:token=hpke?module-name=other&pin-value=" STAND_PIN);
+    must_event(&s, TW_ERR_TOKEN_ABSENT, NULL, 0, "no module called other");
+    must_open(TW_ERR_TOKEN_ABSENT, "pkcs11:token=other");
+    must(s.events > 0);
+}
+#endif
+
 Test(open, says_which_module_is_absent)
 {
     s.options.module = "/nowhere/module.so";
