@@ -76,14 +76,17 @@ static void note_plan(column c, const plan *p)
 {
     const char *aead = tw_aead_name(p->suite.aead_id), *group = "an oddity";
     const char *name = name_in(messages, LEN(messages), c, &group);
+    char suite[64];
 
-    if (name == NULL) {
-        name = name_in(hpke, LEN(hpke), c, &group);
+    (void)snprintf(suite, sizeof(suite), "%s %s %s", tw_kem_name(p->suite.kem_id),
+                   tw_kdf_name(p->suite.kdf_id), aead != NULL ? aead : "export-only");
+    if (name != NULL) {
+        check_note("%s, %s: %s: %zu and %zu bytes, chunks of %zu, paces %zu and %zu", suite, group,
+                   name, p->question_len, p->answer_len, p->max_chunk, p->our_pace, p->go_pace);
+        return;
     }
-    check_note("%s %s %s, %s: %s: %zu and %zu bytes, chunks of %zu, paces %zu and %zu",
-               tw_kem_name(p->suite.kem_id), tw_kdf_name(p->suite.kdf_id),
-               aead != NULL ? aead : "export-only", group, name != NULL ? name : "",
-               p->question_len, p->answer_len, p->max_chunk, p->our_pace, p->go_pace);
+    name = name_in(hpke, LEN(hpke), c, &group);
+    check_note("%s, %s: %s: number %zu", suite, group, name != NULL ? name : "", p->number);
 }
 
 void attempt(run *r, column c, void (*exchange)(run *r, const plan *p), const plan *p, size_t worth)

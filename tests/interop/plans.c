@@ -70,16 +70,16 @@ static void plan_round(plan *p, size_t which, size_t round)
     p->go_pace = pace(p, which / 4 + round);
 }
 
-/* Every suite gets every length of a chunk; with some lengths of a body, the next suite with the
- * next ones. */
+/* Every suite gets every length of a chunk, with the longest body and with some of the others; the
+ * next suite with the next ones. */
 bool plan_chunked(plan *p, size_t row, size_t number)
 {
-    size_t round = row * ROUNDS_EACH + number / CHUNK_LENS;
+    size_t turn = number / CHUNK_LENS, others = row * (ROUNDS_EACH - 1) + turn;
 
-    if (number >= CHUNK_LENS * ROUNDS_EACH) {
+    if (turn == ROUNDS_EACH) {
         return false;
     }
-    plan_round(p, number % CHUNK_LENS, round % ROUNDS);
+    plan_round(p, number % CHUNK_LENS, turn == 0 ? ROUNDS - 1 : others % (ROUNDS - 1));
     return true;
 }
 
