@@ -9,6 +9,7 @@ static bool has_not(CK_RV rv)
     return rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_SENSITIVE;
 }
 
+/* The length first: NSS 3.110 refuses large buffers for short values. */
 tw_err attr_get(const line *l, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, uint8_t **value,
                 size_t *len)
 {

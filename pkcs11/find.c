@@ -64,8 +64,11 @@ static tw_err none_found(op *o)
         !session_is_user(o->token, o->session)) {
         return fail_rv(o->line.why, "C_FindObjects", CKR_USER_NOT_LOGGED_IN);
     }
-    return fail_text(o->line.why, TW_ERR_TOKEN_ABSENT,
-                     "the token no longer has the key: none of its name has its public half");
+    (void)fail_text(o->line.why, TW_ERR_TOKEN_ABSENT,
+                    "the token no longer has the key: none of its name has its public half");
+    /* SoftHSM whose files went away and came back shows none before it is initialised anew. */
+    o->line.why->loss = LOSS_MODULE;
+    return TW_ERR_TOKEN_ABSENT;
 }
 
 static tw_err find_again(op *o, const token_key *k, CK_OBJECT_HANDLE *out)

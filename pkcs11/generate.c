@@ -49,6 +49,7 @@ typedef struct request {
     const maker *maker;
     usage usage;
     CK_OBJECT_HANDLE public, private;
+    bool left;      /* objects that would not go */
     token_key *key; /* out */
 } request;
 
@@ -124,24 +125,16 @@ static CK_ULONG public_template(const request *r, CK_ATTRIBUTE *out)
 
 /* --- What is there before. ----------------------------------------------------------- */
 
-static tw_err count_named(const line *l, CK_OBJECT_CLASS class, CK_ATTRIBUTE *name, size_t *count)
-{
-    CK_ATTRIBUTE match[] = {{CKA_CLASS, &class, sizeof(class)}, *name};
-    CK_OBJECT_HANDLE *objects;
-    tw_err err = object_find(l, match, LENGTH(match), &objects, count);
-
-    free(objects);
-    return err;
-}
+static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
 
 static tw_err refuse_taken(const line *l, CK_ATTRIBUTE *name)
 {
-    static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
-
     for (size_t i = 0; i < LENGTH(classes); i++) {
+        CK_OBJECT_HANDLE *objects;
         size_t count;
-        tw_err err = count_named(l, classes[i], name, &count);
+        tw_err err = key_objects(l, classes[i], name, 1, &objects, &count);
 
+        free(objects);
         if (err != TW_OK) {
             return err;
         }
@@ -154,19 +147,26 @@ static tw_err refuse_taken(const line *l, CK_ATTRIBUTE *name)
     return TW_OK;
 }
 
+static CK_ULONG names_of(const request *r, CK_ATTRIBUTE out[2])
+{
+    CK_ULONG n = 0;
+
+    if (r->label != NULL) {
+        put(out, &n, CKA_LABEL, r->label, strlen(r->label));
+    }
+    if (r->id_len > 0) {
+        put(out, &n, CKA_ID, r->id, r->id_len);
+    }
+    return n;
+}
+
 static tw_err check_free(op *o, void *arg)
 {
     const request *r = arg;
     CK_ATTRIBUTE names[2];
-    CK_ULONG n = 0;
+    CK_ULONG n = names_of(r, names);
     tw_err err = TW_OK;
 
-    if (r->label != NULL) {
-        put(names, &n, CKA_LABEL, r->label, strlen(r->label));
-    }
-    if (r->id_len > 0) {
-        put(names, &n, CKA_ID, r->id, r->id_len);
-    }
     for (CK_ULONG i = 0; err == TW_OK && i < n; i++) {
         err = refuse_taken(&o->line, &names[i]);
     }
@@ -273,17 +273,14 @@ static tw_err accept(op *o, request *r)
 
 static void destroy_made(op *o, request *r)
 {
-    failure kept = *o->line.why;
+    const CK_OBJECT_HANDLE made[] = {r->private, r->public};
 
-    if (r->private != CK_INVALID_HANDLE &&
-        o->line.fn->C_DestroyObject(o->line.session, r->private) != CKR_OK) {
-        fail_add(&kept, "a private key that was made could not be removed again");
+    for (size_t i = 0; i < LENGTH(made); i++) {
+        if (made[i] != CK_INVALID_HANDLE &&
+            o->line.fn->C_DestroyObject(o->line.session, made[i]) != CKR_OK) {
+            r->left = true;
+        }
     }
-    if (r->public != CK_INVALID_HANDLE &&
-        o->line.fn->C_DestroyObject(o->line.session, r->public) != CKR_OK) {
-        fail_add(&kept, "a public key that was made could not be removed again");
-    }
-    *o->line.why = kept;
 }
 
 /* A refusal is a reason to ask otherwise; a token that is gone, full or busy is not. */
@@ -341,6 +338,29 @@ static tw_err generate(op *o, void *arg)
     return best.err;
 }
 
+/* What bears the names of the new key is of its making, as none did before. */
+static tw_err sweep(op *o, void *arg)
+{
+    const request *r = arg;
+    CK_ATTRIBUTE names[2];
+    CK_ULONG n = names_of(r, names);
+    tw_err err = TW_OK;
+
+    for (size_t i = 0; err == TW_OK && i < LENGTH(classes); i++) {
+        CK_OBJECT_HANDLE *objects;
+        size_t count;
+
+        err = key_objects(&o->line, classes[i], names, n, &objects, &count);
+        for (size_t j = 0; err == TW_OK && j < count; j++) {
+            CK_RV rv = o->line.fn->C_DestroyObject(o->line.session, objects[j]);
+
+            err = rv == CKR_OK ? TW_OK : fail_rv(o->line.why, "C_DestroyObject", rv);
+        }
+        free(objects);
+    }
+    return err;
+}
+
 static bool valid(const tw_token *token, const request *r)
 {
     return token != NULL && r->curve != NULL && (r->id != NULL || r->id_len == 0) &&
@@ -351,7 +371,7 @@ tw_err tw_token_generate(tw_token *token, uint16_t kem_id, const char *label, co
                          size_t id_len, tw_key **out)
 {
     request r = {.curve = curve_by_kem(kem_id), .label = label, .id = id, .id_len = id_len};
-    failure why = {0};
+    failure why = {0}, other = {0};
     tw_err err;
 
     if (out == NULL) {
@@ -364,6 +384,11 @@ tw_err tw_token_generate(tw_token *token, uint16_t kem_id, const char *label, co
     err = token_run(token, RUN_GENTLY, check_free, &r, &why);
     if (err == TW_OK) {
         err = token_run(token, RUN_ONCE, generate, &r, &why); /* twice might make two */
+        /* Where the session died amid the work, its leftovers go by another. */
+        if (err != TW_OK && (r.left || why.loss != LOSS_NONE) &&
+            token_run(token, RUN_GENTLY, sweep, &r, &other) != TW_OK) {
+            fail_add(&why, "what was made of the key could not be removed again");
+        }
     }
     if (err != TW_OK) {
         token_report(token, "make key pair", &why);

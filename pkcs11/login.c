@@ -90,8 +90,10 @@ static tw_err log_in(tw_token *t, session *s, const CK_TOKEN_INFO *info, failure
     return err;
 }
 
-tw_err session_login(tw_token *t, session *s, failure *why)
+tw_err session_login(tw_token *t, op *o)
 {
+    session *s = o->session;
+    failure *why = o->line.why;
     CK_TOKEN_INFO info = {0};
     CK_SLOT_ID slot;
     tw_err err = TW_OK;
@@ -103,13 +105,16 @@ tw_err session_login(tw_token *t, session *s, failure *why)
     pthread_mutex_lock(&t->lock);
     slot = t->slot;
     pthread_mutex_unlock(&t->lock);
-    pthread_mutex_lock(&t->login_lock);
+    if (!turn_take(&t->login, o->deadline)) {
+        return fail_text(why, TW_ERR_TOKEN_BUSY, "another thread's login took longer than %u ms",
+                         t->opt.deadline_ms);
+    }
     rv = t->module->fn->C_GetTokenInfo(slot, &info); /* its flags as they are now */
     if (rv != CKR_OK) {
         err = fail_rv(why, "C_GetTokenInfo", rv);
     } else if ((info.flags & CKF_LOGIN_REQUIRED) != 0 && !session_is_user(t, s)) {
         err = log_in(t, s, &info, why);
     }
-    pthread_mutex_unlock(&t->login_lock);
+    turn_give(&t->login);
     return err;
 }

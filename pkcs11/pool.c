@@ -41,6 +41,56 @@ bool time_passed(const struct timespec *t)
     return now.tv_sec > t->tv_sec || (now.tv_sec == t->tv_sec && now.tv_nsec >= t->tv_nsec);
 }
 
+/* --- Turns. -------------------------------------------------------------------- */
+
+static void cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+void turn_init(turn *u)
+{
+    pthread_mutex_init(&u->lock, NULL);
+    cond_init(&u->over);
+    u->taken = false;
+}
+
+void turn_clear(turn *u)
+{
+    pthread_cond_destroy(&u->over);
+    pthread_mutex_destroy(&u->lock);
+}
+
+bool turn_take(turn *u, const struct timespec *deadline)
+{
+    bool mine;
+    int rc = 0;
+
+    pthread_mutex_lock(&u->lock);
+    while (u->taken && rc == 0) {
+        rc = pthread_cond_timedwait(&u->over, &u->lock, deadline);
+    }
+    mine = !u->taken;
+    u->taken = true;
+    pthread_mutex_unlock(&u->lock);
+    return mine;
+}
+
+void turn_give(turn *u)
+{
+    pthread_mutex_lock(&u->lock);
+    u->taken = false;
+    pthread_cond_signal(&u->over);
+    pthread_mutex_unlock(&u->lock);
+}
+
+/* --- Places. -------------------------------------------------------------------- */
+
 void pool_init(tw_token *t)
 {
     t->idle = NULL;
@@ -106,13 +156,9 @@ static void leave_line(tw_token *t, waiter *w)
 static session *wait_in_line(tw_token *t, const struct timespec *deadline)
 {
     waiter w = {0};
-    pthread_condattr_t attr;
     int rc = 0;
 
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w.wake, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&w.wake);
     *t->last = &w;
     t->last = &w.next;
     while (w.given == NULL && rc == 0) {

@@ -59,16 +59,15 @@ static bool restart_due(tw_token *t)
     return due;
 }
 
-static bool restart(tw_token *t, const era *before, failure *why)
+static bool restart(tw_token *t, const era *before, const struct timespec *deadline, failure *why)
 {
-    struct timespec deadline = time_in(t->opt.deadline_ms);
     failure failed = {0};
 
     if (!restart_due(t)) {
         fail_add(why, "the module was restarted a short while ago");
         return false;
     }
-    if (module_restart(t->module, before->generation, &deadline, &failed) != TW_OK) {
+    if (module_restart(t->module, before->generation, deadline, &failed) != TW_OK) {
         if (failed.function != NULL) {
             fail_add(why, "%s to restart the module gave 0x%lx", failed.function, failed.rv);
         } else {
@@ -89,23 +88,25 @@ static loss first_rung(tw_token *t, unsigned attempt, const failure *why)
 
 /* One rung. A slot that is gone for good is worth a restart only if that disturbs no
  * other token: some modules look for slots at no other time. */
-static bool climb(tw_token *t, persistence how, loss rung, const era *before, failure *why)
+static bool climb(tw_token *t, persistence how, loss rung, const era *before,
+                  const struct timespec *deadline, failure *why)
 {
     switch (rung) {
     case LOSS_SESSION:
         return true;
     case LOSS_SLOT:
         return find_slot(t) || (how == RUN_RETRY && !module_shared(t->module) &&
-                                restart(t, before, why));
+                                restart(t, before, deadline, why));
     case LOSS_MODULE:
-        return how == RUN_RETRY && restart(t, before, why);
+        return how == RUN_RETRY && restart(t, before, deadline, why);
     case LOSS_NONE:
         break;
     }
     return false;
 }
 
-bool recover(tw_token *t, persistence how, unsigned attempt, const era *before, failure *why)
+bool recover(tw_token *t, persistence how, unsigned attempt, const era *before,
+             const struct timespec *deadline, failure *why)
 {
     loss rung = first_rung(t, attempt, why);
     bool again;
@@ -113,12 +114,15 @@ bool recover(tw_token *t, persistence how, unsigned attempt, const era *before, 
     if (rung == LOSS_NONE || attempt >= MOST_ATTEMPTS) {
         return false;
     }
-    pthread_mutex_lock(&t->mend_lock);
+    if (!turn_take(&t->mend, deadline)) {
+        fail_add(why, "another thread is at its recovery");
+        return false;
+    }
     again = era_passed(t, before);
-    if (!again && climb(t, how, rung, before, why)) {
+    if (!again && climb(t, how, rung, before, deadline, why)) {
         atomic_fetch_add(&t->epoch, 1);
         again = true;
     }
-    pthread_mutex_unlock(&t->mend_lock);
+    turn_give(&t->mend);
     return again;
 }

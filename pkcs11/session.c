@@ -37,8 +37,9 @@ static CK_RV open_any(CK_FUNCTION_LIST *fn, CK_SLOT_ID slot, CK_SESSION_HANDLE *
     return fn->C_OpenSession(slot, serial, NULL, NULL, out) == CKR_OK ? CKR_OK : rv;
 }
 
-static tw_err session_open(tw_token *t, session *s, failure *why)
+static tw_err session_open(tw_token *t, op *o)
 {
+    session *s = o->session;
     CK_SLOT_ID slot;
     CK_RV rv;
     tw_err err;
@@ -51,24 +52,25 @@ static tw_err session_open(tw_token *t, session *s, failure *why)
     rv = open_any(t->module->fn, slot, &s->handle);
     if (rv != CKR_OK) {
         s->handle = CK_INVALID_HANDLE;
-        return fail_rv(why, "C_OpenSession", rv);
+        return fail_rv(o->line.why, "C_OpenSession", rv);
     }
-    err = session_login(t, s, why);
+    err = session_login(t, o);
     if (err != TW_OK) {
         session_close(t, s);
     }
     return err;
 }
 
-tw_err session_ready(tw_token *t, session *s, failure *why)
+tw_err session_ready(tw_token *t, op *o)
 {
+    session *s = o->session;
     tw_err err = TW_OK;
 
     if (s->handle != CK_INVALID_HANDLE && era_passed(t, &s->era)) {
         session_close(t, s);
     }
     if (s->handle == CK_INVALID_HANDLE) {
-        err = session_open(t, s, why);
+        err = session_open(t, o);
     }
     /* Once it is known that someone is logged in: no older login's handle passes for new. */
     s->era.logins = atomic_load(&t->module->logins);
@@ -83,8 +85,8 @@ static void after_fork(tw_token *t)
     process_lock();
     if (atomic_load(&t->pid) != getpid()) {
         pthread_mutex_init(&t->lock, NULL);
-        pthread_mutex_init(&t->mend_lock, NULL);
-        pthread_mutex_init(&t->login_lock, NULL);
+        turn_init(&t->mend);
+        turn_init(&t->login);
         pool_forget(t);
         atomic_fetch_add(&t->epoch, 1);
         atomic_store(&t->pid, getpid());
@@ -94,25 +96,25 @@ static void after_fork(tw_token *t)
 
 /* A session of the pool that works, entered into the module. When the token has no more
  * sessions, one of ours in use will do. */
-static tw_err begin(tw_token *t, const struct timespec *deadline, op *o)
+static tw_err begin(tw_token *t, op *o)
 {
     failure *why = o->line.why;
     tw_err err;
 
     for (;;) {
-        err = pool_take(t, deadline, &o->session, why);
+        err = pool_take(t, o->deadline, &o->session, why);
         if (err != TW_OK) {
             return err;
         }
         err = module_enter(t->module, why);
         if (err == TW_OK) {
-            err = session_ready(t, o->session, why);
+            err = session_ready(t, o);
             if (err == TW_OK) {
                 break;
             }
             module_leave(t->module);
         }
-        if (err != TW_ERR_TOKEN_BUSY || !pool_lost(t, o->session)) {
+        if (why->rv != CKR_SESSION_COUNT || !pool_lost(t, o->session)) {
             pool_give(t, o->session);
             return err;
         }
@@ -125,11 +127,10 @@ static tw_err begin(tw_token *t, const struct timespec *deadline, op *o)
 
 /* `before` becomes the era of the session that served. */
 static tw_err attempt_once(tw_token *t, tw_err (*fn)(op *o, void *arg), void *arg, era *before,
-                           failure *why)
+                           const struct timespec *deadline, failure *why)
 {
-    struct timespec deadline = time_in(t->opt.deadline_ms);
-    op o = {.line = {.why = why}};
-    tw_err err = begin(t, &deadline, &o);
+    op o = {.line = {.why = why}, .deadline = deadline};
+    tw_err err = begin(t, &o);
 
     if (err != TW_OK) {
         return err;
@@ -147,6 +148,8 @@ static tw_err attempt_once(tw_token *t, tw_err (*fn)(op *o, void *arg), void *ar
 tw_err token_run(tw_token *t, persistence how, tw_err (*fn)(op *o, void *arg), void *arg,
                  failure *why)
 {
+    struct timespec deadline = time_in(t->opt.deadline_ms);
+
     if (atomic_load_explicit(&t->pid, memory_order_relaxed) != getpid()) {
         after_fork(t);
     }
@@ -155,8 +158,9 @@ tw_err token_run(tw_token *t, persistence how, tw_err (*fn)(op *o, void *arg), v
         tw_err err;
 
         *why = (failure){0};
-        err = attempt_once(t, fn, arg, &before, why);
-        if (err == TW_OK || how == RUN_ONCE || !recover(t, how, attempt, &before, why)) {
+        err = attempt_once(t, fn, arg, &before, &deadline, why);
+        if (err == TW_OK || how == RUN_ONCE ||
+            !recover(t, how, attempt, &before, &deadline, why)) {
             return err;
         }
     }

@@ -78,8 +78,8 @@ static tw_err token_alloc(const tw_token_options *options, tw_token **out)
     }
     t->slot = TW_TOKEN_NO_SLOT;
     pthread_mutex_init(&t->lock, NULL);
-    pthread_mutex_init(&t->mend_lock, NULL);
-    pthread_mutex_init(&t->login_lock, NULL);
+    turn_init(&t->mend);
+    turn_init(&t->login);
     atomic_store(&t->pid, getpid());
     pool_init(t);
     *out = t;
@@ -158,8 +158,8 @@ void tw_token_free(tw_token *token)
     uri_clear(&token->uri);
     settings_clear(&token->opt);
     pthread_mutex_destroy(&token->lock);
-    pthread_mutex_destroy(&token->mend_lock);
-    pthread_mutex_destroy(&token->login_lock);
+    turn_clear(&token->mend);
+    turn_clear(&token->login);
     tw_wipe(token->refused, sizeof(token->refused));
     free(token);
 }

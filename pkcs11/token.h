@@ -37,7 +37,6 @@ typedef struct verdict {
     loss loss;
     const char *advice; /* what to do, or NULL */
 } verdict;
-
 verdict rv_judge(CK_RV rv);
 
 /* What went wrong, kept until someone is told. */
@@ -57,7 +56,6 @@ __attribute__((format(printf, 2, 3))) void fail_add(failure *why, const char *fo
 
 /* The caller's options, copied: the strings and *provider are owned; options.c. */
 typedef tw_token_options settings;
-
 tw_err settings_copy(settings *out, const tw_token_options *options);
 void settings_clear(settings *s);
 
@@ -71,7 +69,6 @@ typedef struct token_uri {
     P11KitUri *uri;
     char *pin_value; /* zero-terminated, wiped when freed; NULL for none */
 } token_uri;
-
 tw_err uri_parse(token_uri *out, const char *text, failure *why);
 void uri_clear(token_uri *u);
 
@@ -116,7 +113,6 @@ void module_put(module *m);
  * to `skipped` and left out. Put each, then free(). */
 tw_err module_get_all(const char *name, const char *init_args, module ***out, size_t *count,
                       const settings *skipped, failure *why);
-
 tw_err module_initialize(module *m, failure *why); /* under process_lock */
 
 /* Every call of a module's functions lies between enter and leave. enter brings the
@@ -145,9 +141,8 @@ typedef struct line {
     failure *why;
 } line;
 
-/* attr_get reads one attribute of any length, asking for the length first: NSS 3.110
- * refuses large buffers for short values. free() *value. An attribute that the object
- * has not, or will not tell, is TW_OK with *value NULL; attr_bool gives `otherwise`. */
+/* attr_get reads one attribute of any length; free() *value. One that the object has not, or
+ * will not tell, is TW_OK with *value NULL; attr_bool gives `otherwise`. */
 tw_err attr_get(const line *l, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, uint8_t **value,
                 size_t *len);
 tw_err attr_bool(const line *l, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, bool otherwise,
@@ -159,7 +154,6 @@ tw_err object_find(const line *l, CK_ATTRIBUTE *match, CK_ULONG match_count,
 
 /* --- token.c, pool.c, recover.c --------------------------------------------------- */
 
-/* A slot that holds a token. */
 typedef struct place {
     module *module;
     CK_SLOT_ID slot;
@@ -205,6 +199,17 @@ typedef struct session {
     struct session *next; /* in the idle list */
 } session;
 
+/* A lock that is waited for until a deadline alone. */
+typedef struct turn {
+    pthread_mutex_t lock;
+    pthread_cond_t over;
+    bool taken;
+} turn;
+void turn_init(turn *u);
+void turn_clear(turn *u);
+bool turn_take(turn *u, const struct timespec *deadline);
+void turn_give(turn *u);
+
 struct tw_token {
     settings opt;
     token_uri uri;
@@ -223,8 +228,8 @@ struct tw_token {
     unsigned patience_ms; /* the module is restarted not before next_restart, and from calm on */
     struct timespec next_restart, calm; /* as if it had never been */
 
-    pthread_mutex_t mend_lock;  /* one recovery at a time; held outside of the module */
-    pthread_mutex_t login_lock; /* one login at a time; held inside; guards: */
+    turn mend;  /* one recovery at a time; held outside of the module */
+    turn login; /* one login at a time; held inside; guards: */
     char refused[TW_TOKEN_MAX_PIN]; /* the PIN that the token refused */
     size_t refused_len;
     CK_RV refused_rv; /* CKR_OK: none */
@@ -235,7 +240,8 @@ typedef struct op {
     line line;
     tw_token *token;
     session *session;
-    bool broken; /* the session must not be used again */
+    const struct timespec *deadline; /* for all waiting, of all attempts */
+    bool broken;                     /* the session must not be used again */
 } op;
 
 typedef enum persistence {
@@ -253,9 +259,8 @@ tw_err token_new(const char *uri, const tw_token_options *options, tw_token **ou
 void token_settle(tw_token *t, const place *p);
 void token_report(tw_token *t, const char *what, const failure *why);
 
-/* The pool. pool_take waits until the deadline for one of at most `limit` places, first
- * come first served. Neither it nor pool_give calls the module. pool_lost is for a place
- * that the token had no session for: false, it is the only one and still the caller's. */
+/* The pool: at most `limit` places, first come first served. pool_lost is for a place that the
+ * token had no session for: false, it is the only one and still the caller's. */
 void pool_init(tw_token *t);
 void pool_clear(tw_token *t);
 void pool_forget(tw_token *t); /* without closing: in a forked child */
@@ -264,14 +269,15 @@ void pool_give(tw_token *t, session *s);
 bool pool_lost(tw_token *t, session *s);
 
 /* session_ready makes of a place a session of a logged-in user. */
-tw_err session_ready(tw_token *t, session *s, failure *why);
+tw_err session_ready(tw_token *t, op *o);
 void session_close(tw_token *t, session *s);
-tw_err session_login(tw_token *t, session *s, failure *why);
+tw_err session_login(tw_token *t, op *o);
 bool session_is_user(tw_token *t, const session *s);
 
 /* recover climbs the ladder by what the attempt-th attempt lost, unless another thread has
  * since the era `before`. True: try again. */
-bool recover(tw_token *t, persistence how, unsigned attempt, const era *before, failure *why);
+bool recover(tw_token *t, persistence how, unsigned attempt, const era *before,
+             const struct timespec *deadline, failure *why);
 
 struct timespec time_in(unsigned ms);
 bool time_passed(const struct timespec *t);
@@ -291,7 +297,6 @@ typedef struct curve {
     size_t hash_len, hash_block;
     bytes params[3]; /* encodings of CKA_EC_PARAMS, the usual one first */
 } curve;
-
 const curve *curve_by_kem(uint16_t kem_id);
 const curve *curve_by_params(const uint8_t *params, size_t len);
 
@@ -307,7 +312,6 @@ bool certificate_point(const curve *c, const uint8_t *der, size_t len, uint8_t *
 /* --- derive.c, settle.c: from a key in a token to the KEM's shared secret. ---------- */
 
 typedef struct token_key token_key;
-
 /* How a token was seen to serve a key. Chosen by trying once, then kept: a failure later
  * never leads to a weaker way. */
 typedef struct recipe {
@@ -333,7 +337,6 @@ typedef struct strategy {
     bool exports_dh;
     tw_err (*run)(op *o, CK_OBJECT_HANDLE key, const agreement *a);
 } strategy;
-
 extern const strategy strategy_value, strategy_hkdf, strategy_digest;
 
 #define SHAPE_COUNT 3 /* whole, without VALUE_LEN, without SENSITIVE too */
@@ -362,7 +365,6 @@ struct token_key {
     bool derive;       /* CKA_DERIVE as it was read */
     uint8_t *label, *id;
     size_t label_len, id_len;
-
     CK_OBJECT_HANDLE handle; /* under token->lock, and */
     era era;                 /* when it was found */
 };
@@ -370,8 +372,7 @@ struct token_key {
 tw_err key_new(tw_token *t, const curve *c, token_key **out, failure *why);
 void key_free(token_key *k); /* NULL is fine */
 
-/* public_find looks for the public half of a private key object wherever tokens are
- * known to keep it. TW_OK with *found false: nowhere. */
+/* public_find looks wherever tokens keep the public half of a private key object. */
 tw_err public_find(const line *l, CK_OBJECT_HANDLE key, const curve *c, uint8_t *out,
                    bool *found);
 
@@ -382,7 +383,6 @@ typedef struct candidate {
     uint8_t public_key[MAX_PUBLIC_EC];
     bool has_public;
 } candidate;
-
 tw_err key_examine(const line *l, CK_OBJECT_HANDLE object, candidate *out);
 
 /* key_objects finds the objects of a class by label and id, those that are given. */
@@ -393,8 +393,7 @@ tw_err curve_read(const line *l, CK_OBJECT_HANDLE object, const curve **out);
 tw_err point_read(const line *l, CK_OBJECT_HANDLE object, const curve *c, uint8_t *out,
                   bool *found);
 
-/* key_handle gives the key's object, found again after a loss and recognised by its public
- * half: a handle from before can name another private key by now. */
+/* The key's object, after a loss found again and recognised by its public half. */
 tw_err key_handle(op *o, token_key *k, CK_OBJECT_HANDLE *out);
 
 #endif
