@@ -7,22 +7,53 @@
 #define MECHANISM_SHA384 0x260
 #define MECHANISM_SHA512 0x270
 
-#define BYTES(text) {(const uint8_t *)(text), sizeof(text) - 1}
+#define BYTES(text)                                                                                \
+    {                                                                                              \
+        (const uint8_t *)(text), sizeof(text) - 1                                                  \
+    }
 
 /* RFC 9180 section 7.1. The encodings are object identifiers (RFC 5480, RFC 8410; the
  * older one of RFC draft times that NSS and GnuPG use) and names as PrintableString. */
 static const curve curves[] = {
-    {TW_KEM_P256_HKDF_SHA256, 65, 32, MECHANISM_SHA256, 32, 64,
+    {TW_KEM_P256_HKDF_SHA256,
+     65,
+     32,
+     MECHANISM_SHA256,
+     32,
+     64,
      {BYTES("\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"), BYTES("\x13\x09secp256r1")}},
-    {TW_KEM_P384_HKDF_SHA384, 97, 48, MECHANISM_SHA384, 48, 128,
+    {TW_KEM_P384_HKDF_SHA384,
+     97,
+     48,
+     MECHANISM_SHA384,
+     48,
+     128,
      {BYTES("\x06\x05\x2b\x81\x04\x00\x22"), BYTES("\x13\x09secp384r1")}},
-    {TW_KEM_P521_HKDF_SHA512, 133, 66, MECHANISM_SHA512, 64, 128,
+    {TW_KEM_P521_HKDF_SHA512,
+     133,
+     66,
+     MECHANISM_SHA512,
+     64,
+     128,
      {BYTES("\x06\x05\x2b\x81\x04\x00\x23"), BYTES("\x13\x09secp521r1")}},
-    {TW_KEM_X25519_HKDF_SHA256, 32, 32, MECHANISM_SHA256, 32, 64,
-     {BYTES("\x06\x03\x2b\x65\x6e"), BYTES("\x13\x0a" "curve25519"),
+    {TW_KEM_X25519_HKDF_SHA256,
+     32,
+     32,
+     MECHANISM_SHA256,
+     32,
+     64,
+     {BYTES("\x06\x03\x2b\x65\x6e"),
+      BYTES("\x13\x0a"
+            "curve25519"),
       BYTES("\x06\x0a\x2b\x06\x01\x04\x01\x97\x55\x01\x05\x01")}},
-    {TW_KEM_X448_HKDF_SHA512, 56, 56, MECHANISM_SHA512, 64, 128,
-     {BYTES("\x06\x03\x2b\x65\x6f"), BYTES("\x13\x08" "curve448")}},
+    {TW_KEM_X448_HKDF_SHA512,
+     56,
+     56,
+     MECHANISM_SHA512,
+     64,
+     128,
+     {BYTES("\x06\x03\x2b\x65\x6f"), BYTES("\x13\x08"
+                                           "curve448")}},
 };
 
 const curve *curve_by_kem(uint16_t kem_id)

@@ -63,9 +63,9 @@ static tw_err step_key(chain *c, CK_MECHANISM_TYPE type, void *params, size_t pa
     CK_KEY_TYPE kind = CKK_GENERIC_SECRET;
     CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
     CK_ATTRIBUTE template[] = {
-        {CKA_CLASS, &class, sizeof(class)},  {CKA_KEY_TYPE, &kind, sizeof(kind)},
-        {CKA_TOKEN, &no, sizeof(no)},        {CKA_SENSITIVE, &yes, sizeof(yes)},
-        {CKA_EXTRACTABLE, &no, sizeof(no)},  {CKA_DERIVE, &yes, sizeof(yes)},
+        {CKA_CLASS, &class, sizeof(class)}, {CKA_KEY_TYPE, &kind, sizeof(kind)},
+        {CKA_TOKEN, &no, sizeof(no)},       {CKA_SENSITIVE, &yes, sizeof(yes)},
+        {CKA_EXTRACTABLE, &no, sizeof(no)}, {CKA_DERIVE, &yes, sizeof(yes)},
     };
     CK_MECHANISM mechanism = {type, params, params_len};
     CK_RV rv = c->o->line.fn->C_DeriveKey(c->o->line.session, &mechanism, base, template,
@@ -113,8 +113,8 @@ static tw_err step_second(chain *c)
 
 static tw_err step_extract(chain *c)
 {
-    hkdf_params params = {.extract = CK_TRUE, .hash = c->a->key->curve->hash,
-                          .salt_type = SALT_NULL};
+    hkdf_params params = {
+        .extract = CK_TRUE, .hash = c->a->key->curve->hash, .salt_type = SALT_NULL};
 
     return step_key(c, MECHANISM_HKDF_DERIVE, &params, sizeof(params), last_of(c));
 }
@@ -131,8 +131,8 @@ static tw_err step_expand(chain *c)
     CK_ATTRIBUTE template[] = {{CKA_CLASS, &class, sizeof(class)},
                                {CKA_TOKEN, &no, sizeof(no)},
                                {CKA_VALUE_LEN, &len, sizeof(len)}};
-    hkdf_params params = {.expand = CK_TRUE, .hash = a->key->curve->hash, .salt_type = SALT_NULL,
-                          .info = info};
+    hkdf_params params = {
+        .expand = CK_TRUE, .hash = a->key->curve->hash, .salt_type = SALT_NULL, .info = info};
     CK_MECHANISM mechanism = {MECHANISM_HKDF_DATA, &params, sizeof(params)};
     CK_RV rv;
 

@@ -49,13 +49,16 @@ static tw_err run_agreement(const char *doing, const token_key *k, agreement *a)
 
 /* RFC 9180 section 4.1, Decap and AuthDecap. A peer's point is refused here, before an
  * operation is spent: what a token says of a bad one looks like its own failure. */
-static tw_err token_key_decap(const tw_key *key, const uint8_t *enc,
-                              const uint8_t *sender_public, uint8_t *secret)
+static tw_err token_key_decap(const tw_key *key, const uint8_t *enc, const uint8_t *sender_public,
+                              uint8_t *secret)
 {
     const token_key *k = (const token_key *)key;
-    agreement a = {.key = k, .points = {enc, sender_public},
-                   .point_count = sender_public == NULL ? 1 : 2, .enc = enc,
-                   .recipient_public = k->public_key, .sender_public = sender_public,
+    agreement a = {.key = k,
+                   .points = {enc, sender_public},
+                   .point_count = sender_public == NULL ? 1 : 2,
+                   .enc = enc,
+                   .recipient_public = k->public_key,
+                   .sender_public = sender_public,
                    .secret = secret};
     tw_err err = k->kem->check(k->kem, enc);
 
@@ -73,8 +76,14 @@ static tw_err token_key_auth_encap(const tw_key *key, const uint8_t *pk, const u
                                    size_t dh_len, const uint8_t *enc, uint8_t *secret)
 {
     const token_key *k = (const token_key *)key;
-    agreement a = {.key = k, .points = {pk}, .point_count = 1, .host_dh = dh, .enc = enc,
-                   .recipient_public = pk, .sender_public = k->public_key, .secret = secret};
+    agreement a = {.key = k,
+                   .points = {pk},
+                   .point_count = 1,
+                   .host_dh = dh,
+                   .enc = enc,
+                   .recipient_public = pk,
+                   .sender_public = k->public_key,
+                   .secret = secret};
     tw_err err;
 
     if (dh_len != k->curve->dh_len) {

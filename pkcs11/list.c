@@ -118,8 +118,8 @@ static tw_err collect_class(const line *l, CK_OBJECT_CLASS class, rows *r)
     tw_err err = key_objects(l, class, names, uri_names(r->uri, names), &objects, &count);
 
     for (size_t i = 0; err == TW_OK && i < count; i++) {
-        err = class == CKO_PRIVATE_KEY ? add_private(l, objects[i], r)
-                                       : add_public(l, objects[i], r);
+        err =
+            class == CKO_PRIVATE_KEY ? add_private(l, objects[i], r) : add_public(l, objects[i], r);
     }
     free(objects);
     return err;
@@ -172,9 +172,15 @@ static tw_err tell(const listing *l, const place *p, tw_err login, const rows *r
     const CK_TOKEN_INFO *info = &p->info;
     char label[33], manufacturer[33], model[17], serial[17];
     char *uri = uri_format(info, NULL, NULL);
-    tw_token_info token = {.size = sizeof(token), .uri = uri, .label = label,
-                           .manufacturer = manufacturer, .model = model, .serial = serial,
-                           .module = p->module->path, .slot = p->slot, .flags = info->flags,
+    tw_token_info token = {.size = sizeof(token),
+                           .uri = uri,
+                           .label = label,
+                           .manufacturer = manufacturer,
+                           .model = model,
+                           .serial = serial,
+                           .module = p->module->path,
+                           .slot = p->slot,
+                           .flags = info->flags,
                            .login = login};
     tw_err err;
 
@@ -254,8 +260,8 @@ tw_err tw_token_list(const char *uri, const tw_token_options *options,
                                     const tw_token_key_info *key),
                      void *arg)
 {
-    listing l = {.uri = uri == NULL ? "pkcs11:" : uri, .options = options, .each = each,
-                 .arg = arg};
+    listing l = {
+        .uri = uri == NULL ? "pkcs11:" : uri, .options = options, .each = each, .arg = arg};
     failure why = {0};
     tw_token *probe = NULL;
     places found = {0};

@@ -81,8 +81,9 @@ static tw_err add(CK_FUNCTION_LIST *fn, const char *args, module **out, failure 
 static tw_err share(module *m, const char *args, module **out, failure *why)
 {
     if (args != NULL && (m->init_args == NULL || strcmp(args, m->init_args) != 0)) {
-        return fail_text(why, TW_ERR_INVALID, "the module is in use in this process with another "
-                                              "parameter string, and has only one");
+        return fail_text(why, TW_ERR_INVALID,
+                         "the module is in use in this process with another "
+                         "parameter string, and has only one");
     }
     m->users++;
     *out = m;

@@ -81,8 +81,7 @@ static tw_err open_file(const char *path, int *fd, failure *why)
     return fail_text(why, TW_ERR_TOKEN_PIN, "the PIN file %s is not a regular file", path);
 }
 
-static tw_err from_source(const char *source, char buf[TW_TOKEN_MAX_PIN], size_t *len,
-                          failure *why)
+static tw_err from_source(const char *source, char buf[TW_TOKEN_MAX_PIN], size_t *len, failure *why)
 {
     char raw[TW_TOKEN_MAX_PIN + 3]; /* "\r\n" and one too many */
     const char *path = source_path(source);
@@ -141,8 +140,8 @@ static tw_err from_callback(const settings *s, const char *label, char buf[TW_TO
                      "no PIN was given for token '%s'", label);
 }
 
-tw_err pin_get(const settings *s, const token_uri *u, const char *label,
-               char buf[TW_TOKEN_MAX_PIN], size_t *len, bool *attended, failure *why)
+tw_err pin_get(const settings *s, const token_uri *u, const char *label, char buf[TW_TOKEN_MAX_PIN],
+               size_t *len, bool *attended, failure *why)
 {
     const char *source = p11_kit_uri_get_pin_source(u->uri);
     tw_err err;

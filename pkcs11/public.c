@@ -29,8 +29,7 @@ static tw_err read_as(const line *l, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE 
     return err;
 }
 
-tw_err point_read(const line *l, CK_OBJECT_HANDLE object, const curve *c, uint8_t *out,
-                  bool *found)
+tw_err point_read(const line *l, CK_OBJECT_HANDLE object, const curve *c, uint8_t *out, bool *found)
 {
     const curve *own;
     tw_err err = curve_read(l, object, &own);
@@ -40,8 +39,8 @@ tw_err point_read(const line *l, CK_OBJECT_HANDLE object, const curve *c, uint8_
                                     : err;
 }
 
-static tw_err read_certificate(const line *l, CK_OBJECT_HANDLE object, const curve *c,
-                               uint8_t *out, bool *found)
+static tw_err read_certificate(const line *l, CK_OBJECT_HANDLE object, const curve *c, uint8_t *out,
+                               bool *found)
 {
     return read_as(l, object, CKA_VALUE, certificate_point, c, out, found);
 }
@@ -75,8 +74,7 @@ static tw_err search(const line *l, CK_OBJECT_CLASS class, const name *id, const
 
 /* The object beside it: of the same id and label, of the same id, and where there is no
  * id, of the same label. */
-static tw_err search_public(const line *l, const name *n, const curve *c, uint8_t *out,
-                            bool *found)
+static tw_err search_public(const line *l, const name *n, const curve *c, uint8_t *out, bool *found)
 {
     const name *id = n->id_len > 0 ? n : NULL, *label = n->label_len > 0 ? n : NULL;
     tw_err err = TW_OK;

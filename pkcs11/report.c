@@ -59,8 +59,12 @@ void report(const settings *s, CK_SLOT_ID slot, const char *what, const failure 
 {
     char text[640];
     const char *name = rv_judge(why->rv).name;
-    tw_token_event event = {.size = sizeof(event), .function = why->function, .rv = why->rv,
-                            .slot = slot, .err = why->err, .message = text};
+    tw_token_event event = {.size = sizeof(event),
+                            .function = why->function,
+                            .rv = why->rv,
+                            .slot = slot,
+                            .err = why->err,
+                            .message = text};
 
     if (s->event == NULL) {
         return;

@@ -12,7 +12,13 @@ typedef struct row {
     verdict v;
 } row;
 
-#define ROW(rv, err, loss, advice) {rv, {#rv, err, loss, advice}}
+#define ROW(rv, err, loss, advice)                                                                 \
+    {                                                                                              \
+        rv,                                                                                        \
+        {                                                                                          \
+#rv, err, loss, advice                                                                 \
+        }                                                                                          \
+    }
 
 static const char again[] = "the token lost the session or its login and could not resume";
 static const char gone[] = "plug the token in, or start what serves it";
@@ -56,8 +62,7 @@ static const row rows[] = {
     ROW(CKR_OBJECT_HANDLE_INVALID, TW_ERR_TOKEN_FAILED, LOSS_SESSION, again),
     ROW(CKR_OPERATION_ACTIVE, TW_ERR_TOKEN_FAILED, LOSS_SESSION, again),
     ROW(CKR_OPERATION_NOT_INITIALIZED, TW_ERR_TOKEN_FAILED, LOSS_SESSION, again),
-    ROW(CKR_PIN_INCORRECT, TW_ERR_TOKEN_PIN, LOSS_NONE,
-        "the PIN is wrong; it is not sent again"),
+    ROW(CKR_PIN_INCORRECT, TW_ERR_TOKEN_PIN, LOSS_NONE, "the PIN is wrong; it is not sent again"),
     ROW(CKR_PIN_INVALID, TW_ERR_TOKEN_PIN, LOSS_NONE,
         "the PIN has characters that the token does not take; it is not sent again"),
     ROW(CKR_PIN_LEN_RANGE, TW_ERR_TOKEN_PIN, LOSS_NONE,
@@ -77,8 +82,7 @@ static const row rows[] = {
     ROW(CKR_TEMPLATE_INCONSISTENT, TW_ERR_TOKEN_POLICY, LOSS_NONE, cannot),
     ROW(CKR_TOKEN_NOT_PRESENT, TW_ERR_TOKEN_ABSENT, LOSS_SLOT, gone),
     ROW(CKR_TOKEN_NOT_RECOGNIZED, TW_ERR_TOKEN_ABSENT, LOSS_SLOT, gone),
-    ROW(CKR_TOKEN_WRITE_PROTECTED, TW_ERR_TOKEN_POLICY, LOSS_NONE,
-        "the token is write-protected"),
+    ROW(CKR_TOKEN_WRITE_PROTECTED, TW_ERR_TOKEN_POLICY, LOSS_NONE, "the token is write-protected"),
     ROW(CKR_USER_NOT_LOGGED_IN, TW_ERR_TOKEN_FAILED, LOSS_SESSION, again),
     ROW(CKR_USER_PIN_NOT_INITIALIZED, TW_ERR_TOKEN_PIN, LOSS_NONE,
         "the token has no user PIN yet; its security officer sets one"),

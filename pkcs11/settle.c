@@ -15,8 +15,12 @@ static const strategy *const strategies[] = {&strategy_value, &strategy_hkdf, &s
 tw_err key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object)
 {
     uint8_t sent[TW_MAX_SECRET], got[TW_MAX_SECRET], enc[MAX_PUBLIC_EC];
-    agreement a = {.key = k, .points = {enc}, .point_count = 1, .enc = enc,
-                   .recipient_public = k->public_key, .secret = got};
+    agreement a = {.key = k,
+                   .points = {enc},
+                   .point_count = 1,
+                   .enc = enc,
+                   .recipient_public = k->public_key,
+                   .secret = got};
     tw_err err = k->kem->encap(k->kem, NULL, k->public_key, NULL, sent, enc);
 
     if (err != TW_OK) {
@@ -68,8 +72,9 @@ static void explain(const token_key *k, bool never_export, failure *why)
     if (!k->derive) {
         why->err = TW_ERR_TOKEN_POLICY;
         why->loss = LOSS_NONE;
-        fail_add(why, "the key has CKA_DERIVE false: set it with C_SetAttributeValue, or import the "
-                      "key again with pkcs11-tool --write-object --type privkey --usage-derive");
+        fail_add(why,
+                 "the key has CKA_DERIVE false: set it with C_SetAttributeValue, or import the "
+                 "key again with pkcs11-tool --write-object --type privkey --usage-derive");
     } else if (never_export) {
         why->err = TW_ERR_TOKEN_POLICY;
         fail_add(why, "DH outputs must not be exported, and the token can do without that neither "

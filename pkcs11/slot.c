@@ -77,8 +77,7 @@ static bool names_slot(module *m, const token_uri *u, place *p)
 }
 
 tw_err slot_find(module *m, const token_uri *u,
-                 tw_err (*found)(void *arg, const place *p, failure *why), void *arg,
-                 failure *why)
+                 tw_err (*found)(void *arg, const place *p, failure *why), void *arg, failure *why)
 {
     CK_SLOT_ID *slots = NULL;
     CK_ULONG count = 0;

@@ -94,11 +94,11 @@ tw_err uri_parse(token_uri *out, const char *text, failure *why)
     }
     result = p11_kit_uri_parse(text, P11_KIT_URI_FOR_ANY, out->uri);
     if (result != P11_KIT_URI_OK) {
-        err = fail_text(why, TW_ERR_INVALID, "not a PKCS #11 URI: %s",
-                        p11_kit_uri_message(result));
+        err = fail_text(why, TW_ERR_INVALID, "not a PKCS #11 URI: %s", p11_kit_uri_message(result));
     } else if (p11_kit_uri_any_unrecognized(out->uri)) {
-        err = fail_text(why, TW_ERR_INVALID, "the URI has an attribute that is not known, or a "
-                                             "value that is too long for any token");
+        err = fail_text(why, TW_ERR_INVALID,
+                        "the URI has an attribute that is not known, or a "
+                        "value that is too long for any token");
     } else {
         err = take_pin_value(out, why);
     }

@@ -15,8 +15,8 @@ static const uint16_t kems[] = {TW_KEM_P256_HKDF_SHA256, TW_KEM_P384_HKDF_SHA384
 
 static const struct {
     const char *type, *group;
-} openssl_names[] = {{"EC", "P-256"}, {"EC", "P-384"}, {"EC", "P-521"}, {"X25519", NULL},
-                     {"X448", NULL}};
+} openssl_names[] = {
+    {"EC", "P-256"}, {"EC", "P-384"}, {"EC", "P-521"}, {"X25519", NULL}, {"X448", NULL}};
 
 #define KEMS LENGTH(kems)
 
@@ -89,8 +89,8 @@ Test(encodings, a_tpms_malformed_p521_and_a_bit_string_are_read_too)
 Test(encodings, curves_are_known_by_their_parameters_alone)
 {
     static const uint8_t named[] = {0x13, 0x0a, 'c', 'u', 'r', 'v', 'e', '2', '5', '5', '1', '9'};
-    static const uint8_t old[] = {0x06, 0x0a, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x97, 0x55, 0x01, 0x05,
-                                  0x01};
+    static const uint8_t old[] = {0x06, 0x0a, 0x2b, 0x06, 0x01, 0x04,
+                                  0x01, 0x97, 0x55, 0x01, 0x05, 0x01};
     static const uint8_t ed25519[] = {0x06, 0x03, 0x2b, 0x65, 0x70};
 
     must(curve_by_params(named, sizeof(named)) == curve_by_kem(TW_KEM_X25519_HKDF_SHA256));
@@ -190,7 +190,8 @@ Test(encodings, public_keys_are_read_from_certificates_and_infos)
     }
 }
 
-/* --- Codes. -------------------------------------------------------------------------------------- */
+/* --- Codes. --------------------------------------------------------------------------------------
+ */
 
 Test(encodings, a_code_says_who_must_act_and_what_was_lost)
 {

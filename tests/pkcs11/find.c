@@ -106,7 +106,8 @@ Test(find, refuses_the_uri_of_another_token)
     tw_key *key;
 
     make(TW_KEM_P256_HKDF_SHA256, "a");
-    must_err(TW_ERR_TOKEN_ABSENT, tw_token_find_key(token, "pkcs11:token=b;object=a", NULL, 0, &key));
+    must_err(TW_ERR_TOKEN_ABSENT,
+             tw_token_find_key(token, "pkcs11:token=b;object=a", NULL, 0, &key));
     must_event(&s, TW_ERR_TOKEN_ABSENT, NULL, 0, "another token");
     must_ok(tw_token_find_key(token, "pkcs11:object=a", NULL, 0, &key));
     tw_key_free(key);
@@ -140,7 +141,7 @@ Test(find, takes_several_objects_of_one_key_for_one)
     CK_FUNCTION_LIST *fn = stand_raw(&s);
     CK_SESSION_HANDLE session;
     CK_OBJECT_HANDLE copy;
-    CK_ATTRIBUTE change = {CKA_LABEL, (void *)(uintptr_t)"copy", 4};
+    CK_ATTRIBUTE change = {CKA_LABEL, (void *)(uintptr_t) "copy", 4};
 
     make(TW_KEM_P384_HKDF_SHA384, "a");
     session = raw_session(&s, fn);
@@ -239,14 +240,15 @@ Test(find, prefers_the_public_object_of_the_same_label)
 
 Test(find, takes_the_public_half_from_a_certificate_of_the_same_id)
 {
-    run_quietly("cd %s && openssl ecparam -name secp384r1 -genkey -noout -out key.pem && "
-                "openssl req -x509 -new -key key.pem -subj /CN=hpke -days 9 -outform DER -out c.der && "
-                "openssl pkcs8 -topk8 -nocrypt -in key.pem -outform DER -out key.der && "
-                "pkcs11-tool --module %s --token-label hpke --login --pin %s --write-object key.der "
-                "--type privkey --id 77 --label cert --usage-derive && "
-                "pkcs11-tool --module %s --token-label hpke --login --pin %s --write-object c.der "
-                "--type cert --id 77 --label other",
-                s.dir, s.module, STAND_PIN, s.module, STAND_PIN);
+    run_quietly(
+        "cd %s && openssl ecparam -name secp384r1 -genkey -noout -out key.pem && "
+        "openssl req -x509 -new -key key.pem -subj /CN=hpke -days 9 -outform DER -out c.der && "
+        "openssl pkcs8 -topk8 -nocrypt -in key.pem -outform DER -out key.der && "
+        "pkcs11-tool --module %s --token-label hpke --login --pin %s --write-object key.der "
+        "--type privkey --id 77 --label cert --usage-derive && "
+        "pkcs11-tool --module %s --token-label hpke --login --pin %s --write-object c.der "
+        "--type cert --id 77 --label other",
+        s.dir, s.module, STAND_PIN, s.module, STAND_PIN);
     tw_token_free(token);
     token = stand_open(&s);
     must_find(TW_OK, ";object=cert");
@@ -265,8 +267,8 @@ static void add_public(const uint8_t *point, size_t len)
         {CKA_KEY_TYPE, &type, sizeof(type)},
         {CKA_TOKEN, &yes, 1},
         {CKA_PRIVATE, &no, 1},
-        {CKA_LABEL, (void *)(uintptr_t)"a", 1},
-        {CKA_ID, (void *)(uintptr_t)"a\x10", 2},
+        {CKA_LABEL, (void *)(uintptr_t) "a", 1},
+        {CKA_ID, (void *)(uintptr_t) "a\x10", 2},
         {CKA_EC_PARAMS, (void *)(uintptr_t)params, sizeof(params) - 1},
         {CKA_EC_POINT, (void *)(uintptr_t)point, len},
     };
@@ -298,10 +300,11 @@ Test(find, says_how_to_mend_a_key_that_softhsm2_util_imported)
 {
     CK_BBOOL yes = CK_TRUE;
     tw_token_free(token);
-    run_quietly("cd %s && openssl ecparam -name prime256v1 -genkey -noout -out key.pem && "
-                "openssl pkcs8 -topk8 -nocrypt -in key.pem -out key.p8 && softhsm2-util --import key.p8 "
-                "--token hpke --label imported --id 88 --pin %s",
-                s.dir, STAND_PIN);
+    run_quietly(
+        "cd %s && openssl ecparam -name prime256v1 -genkey -noout -out key.pem && "
+        "openssl pkcs8 -topk8 -nocrypt -in key.pem -out key.p8 && softhsm2-util --import key.p8 "
+        "--token hpke --label imported --id 88 --pin %s",
+        s.dir, STAND_PIN);
     token = stand_open(&s);
     must_find(TW_ERR_TOKEN_POLICY, ";object=imported");
     must_event(&s, TW_ERR_TOKEN_POLICY, "C_DeriveKey", CKR_KEY_FUNCTION_NOT_PERMITTED,

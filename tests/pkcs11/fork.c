@@ -63,7 +63,8 @@ static int free_unused(void)
     tw_key_free(key);
     tw_token_free(token);
     return shim_state()->calls[SHIM_Finalize] == 0 && shim_state()->calls[SHIM_CloseSession] == 0
-               ? 0 : 1;
+               ? 0
+               : 1;
 }
 
 static int open_anew(void)

@@ -44,8 +44,9 @@ static bool flag(CK_FUNCTION_LIST *fn, CK_SESSION_HANDLE session, CK_OBJECT_HAND
 
 static void must_be_for_derivation_alone(const char *label)
 {
-    static const CK_ATTRIBUTE_TYPE yes[] = {CKA_TOKEN, CKA_PRIVATE, CKA_SENSITIVE,
-                                            CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE, CKA_DERIVE};
+    static const CK_ATTRIBUTE_TYPE yes[] = {
+        CKA_TOKEN, CKA_PRIVATE, CKA_SENSITIVE, CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE,
+        CKA_DERIVE};
     static const CK_ATTRIBUTE_TYPE no[] = {CKA_EXTRACTABLE, CKA_SIGN, CKA_SIGN_RECOVER, CKA_DECRYPT,
                                            CKA_UNWRAP};
     CK_FUNCTION_LIST *fn = stand_raw(&s);
@@ -87,7 +88,8 @@ Test(generate, gives_a_uri_that_finds_the_key_again)
     size_t len, need;
     tw_key *key, *found;
 
-    must_ok(tw_token_generate(token, TW_KEM_X448_HKDF_SHA512, "a name; with \xc3\xa4?", id, 3, &key));
+    must_ok(
+        tw_token_generate(token, TW_KEM_X448_HKDF_SHA512, "a name; with \xc3\xa4?", id, 3, &key));
     must_ok(tw_token_key_uri(key, uri, sizeof(uri), &len));
     must_size(strlen(uri), len);
     must_err(TW_ERR_SPACE, tw_token_key_uri(key, small, len, &need));
@@ -142,7 +144,8 @@ Test(generate, refuses_bad_arguments)
 
     must_err(TW_ERR_INVALID, tw_token_generate(token, 0x0099, "a", &id, 1, &key));
     must(key == NULL);
-    must_err(TW_ERR_INVALID, tw_token_generate(token, TW_KEM_P256_HKDF_SHA256, NULL, NULL, 0, &key));
+    must_err(TW_ERR_INVALID,
+             tw_token_generate(token, TW_KEM_P256_HKDF_SHA256, NULL, NULL, 0, &key));
     must_err(TW_ERR_INVALID, tw_token_generate(token, TW_KEM_P256_HKDF_SHA256, "", &id, 1, &key));
     must_err(TW_ERR_INVALID, tw_token_generate(token, TW_KEM_P256_HKDF_SHA256, "a", NULL, 1, &key));
     must_err(TW_ERR_INVALID, tw_token_generate(NULL, TW_KEM_P256_HKDF_SHA256, "a", &id, 1, &key));

@@ -74,11 +74,20 @@ Test(open, takes_a_slot_by_its_number)
 Test(open, refuses_what_is_no_uri)
 {
     static const char *const bad[] = {
-        "", "hpke", "pkcs12:token=hpke", "pkcs11:token", "pkcs11:token=%4", "pkcs11:token=%zz",
-        "pkcs11:token=hp ke", "pkcs11:token=hpke\n", "pkcs11:token=hpke%00",
-        "pkcs11:no-such-attribute=1", "pkcs11:token=hpke;type=nothing",
+        "",
+        "hpke",
+        "pkcs12:token=hpke",
+        "pkcs11:token",
+        "pkcs11:token=%4",
+        "pkcs11:token=%zz",
+        "pkcs11:token=hp ke",
+        "pkcs11:token=hpke\n",
+        "pkcs11:token=hpke%00",
+        "pkcs11:no-such-attribute=1",
+        "pkcs11:token=hpke;type=nothing",
         "pkcs11:token=a-name-that-is-longer-than-any-token-has-room-for",
-        ("pkcs11:token=hpke;pin-value=" STAND_PIN), "pkcs11:pin-source=/etc/pin;token=hpke",
+        ("pkcs11:token=hpke;pin-value=" STAND_PIN),
+        "pkcs11:pin-source=/etc/pin;token=hpke",
         "pkcs11:token=hpke?pinfile=/etc/pin",
     };
 

@@ -99,20 +99,20 @@ static void must_settle_despite(shim_rule rule)
 
 Test(quirks, asks_again_without_a_value_len)
 {
-    must_settle_despite((shim_rule){SHIM_DeriveKey, ALWAYS, CKR_ATTRIBUTE_VALUE_INVALID, 0,
-                                    has_value_len});
+    must_settle_despite(
+        (shim_rule){SHIM_DeriveKey, ALWAYS, CKR_ATTRIBUTE_VALUE_INVALID, 0, has_value_len});
 }
 
 Test(quirks, asks_again_without_sensitive)
 {
-    must_settle_despite((shim_rule){SHIM_DeriveKey, ALWAYS, CKR_TEMPLATE_INCONSISTENT, 0,
-                                    has_sensitive});
+    must_settle_despite(
+        (shim_rule){SHIM_DeriveKey, ALWAYS, CKR_TEMPLATE_INCONSISTENT, 0, has_sensitive});
 }
 
 Test(quirks, sends_the_point_in_der_only_when_raw_is_refused)
 {
-    must_settle_despite((shim_rule){SHIM_DeriveKey, ALWAYS, CKR_MECHANISM_PARAM_INVALID, 0,
-                                    has_raw_point});
+    must_settle_despite(
+        (shim_rule){SHIM_DeriveKey, ALWAYS, CKR_MECHANISM_PARAM_INVALID, 0, has_raw_point});
 }
 
 Test(quirks, spells_out_that_the_derived_object_is_a_session_object)

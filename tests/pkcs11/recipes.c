@@ -160,8 +160,8 @@ Test(recipes, a_token_that_can_do_neither_is_refused_under_never_export_dh)
     shim_says((shim_rule){SHIM_DeriveKey, ALWAYS, CKR_TEMPLATE_INCONSISTENT, 0, asks_for_kept});
     s.options.never_export_dh = true;
     token = stand_open(&s);
-    must_err(TW_ERR_TOKEN_POLICY, tw_token_find_key(token, stand_uri(&s, ";object=a"), NULL, 0,
-                                                    &key));
+    must_err(TW_ERR_TOKEN_POLICY,
+             tw_token_find_key(token, stand_uri(&s, ";object=a"), NULL, 0, &key));
     must(key == NULL);
     must_event(&s, TW_ERR_TOKEN_POLICY, "C_DeriveKey", CKR_TEMPLATE_INCONSISTENT,
                "must not be exported");

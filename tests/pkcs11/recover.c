@@ -175,11 +175,18 @@ static void must_recover_from(shim_function function, CK_RV rv)
 
 Test(recover, from_one_failure_of_each_kind)
 {
-    static const CK_RV codes[] = {CKR_SESSION_HANDLE_INVALID, CKR_SESSION_CLOSED,
-                                  CKR_USER_NOT_LOGGED_IN, CKR_KEY_HANDLE_INVALID,
-                                  CKR_OBJECT_HANDLE_INVALID, CKR_DEVICE_REMOVED,
-                                  CKR_TOKEN_NOT_PRESENT, CKR_DEVICE_ERROR, CKR_GENERAL_ERROR,
-                                  CKR_FUNCTION_FAILED, 0x1e7, 0x80000001};
+    static const CK_RV codes[] = {CKR_SESSION_HANDLE_INVALID,
+                                  CKR_SESSION_CLOSED,
+                                  CKR_USER_NOT_LOGGED_IN,
+                                  CKR_KEY_HANDLE_INVALID,
+                                  CKR_OBJECT_HANDLE_INVALID,
+                                  CKR_DEVICE_REMOVED,
+                                  CKR_TOKEN_NOT_PRESENT,
+                                  CKR_DEVICE_ERROR,
+                                  CKR_GENERAL_ERROR,
+                                  CKR_FUNCTION_FAILED,
+                                  0x1e7,
+                                  0x80000001};
 
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         must_recover_from(SHIM_DeriveKey, codes[i]);
@@ -192,7 +199,8 @@ Test(recover, does_not_repeat_a_refusal)
 {
     shim_says((shim_rule){SHIM_DeriveKey, ALWAYS, CKR_KEY_FUNCTION_NOT_PERMITTED, 0, NULL});
     must_err(TW_ERR_TOKEN_POLICY, tw_key_check(key));
-    must_event(&s, TW_ERR_TOKEN_POLICY, "C_DeriveKey", CKR_KEY_FUNCTION_NOT_PERMITTED, "use key 'a'");
+    must_event(&s, TW_ERR_TOKEN_POLICY, "C_DeriveKey", CKR_KEY_FUNCTION_NOT_PERMITTED,
+               "use key 'a'");
     must_size(1, shim_state()->calls[SHIM_DeriveKey]);
     shim_clear();
     shim_says((shim_rule){SHIM_DeriveKey, ALWAYS, CKR_HOST_MEMORY, 0, NULL});
@@ -251,7 +259,8 @@ Test(recover, says_that_a_token_is_gone_and_finds_it_when_it_is_back)
     must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(key));
     must_event(&s, TW_ERR_TOKEN_ABSENT, "C_DeriveKey", CKR_DEVICE_REMOVED, "plug the token in");
     must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(key));
-    must_event(&s, TW_ERR_TOKEN_ABSENT, "C_OpenSession", CKR_TOKEN_NOT_PRESENT, "plug the token in");
+    must_event(&s, TW_ERR_TOKEN_ABSENT, "C_OpenSession", CKR_TOKEN_NOT_PRESENT,
+               "plug the token in");
     shim_clear();
     must_recover();
     finish();

@@ -88,7 +88,8 @@ static void begin(stand *s)
     const char *base = getenv("TMPDIR");
 
     *s = (stand){.options = {.size = sizeof(s->options), .event = on_event}};
-    (void)snprintf(s->dir, sizeof(s->dir), "%.40s/twoway-test-XXXXXX", base == NULL ? "/tmp" : base);
+    (void)snprintf(s->dir, sizeof(s->dir), "%.40s/twoway-test-XXXXXX",
+                   base == NULL ? "/tmp" : base);
     must(mkdtemp(s->dir) != NULL);
     s->options.arg = s;
     s->options.module = s->module;
@@ -113,8 +114,8 @@ void stand_end(stand *s)
 void stand_add(const stand *s, const char *label)
 {
     (void)s;
-    run_quietly("softhsm2-util --init-token --free --label '%s' --so-pin 12345678 --pin '%s'", label,
-                STAND_PIN);
+    run_quietly("softhsm2-util --init-token --free --label '%s' --so-pin 12345678 --pin '%s'",
+                label, STAND_PIN);
 }
 
 void stand_softhsm(stand *s)
@@ -185,8 +186,9 @@ void stand_nss(stand *s)
     begin(s);
     s->nss = true;
     (void)snprintf(s->module, sizeof(s->module), "%s", TESTS_NSS);
-    (void)snprintf(s->init_args, sizeof(s->init_args),
-                   "configdir='sql:%s' certPrefix='' keyPrefix='' secmod='secmod.db' flags=", s->dir);
+    (void)snprintf(
+        s->init_args, sizeof(s->init_args),
+        "configdir='sql:%s' certPrefix='' keyPrefix='' secmod='secmod.db' flags=", s->dir);
     s->options.init_args = s->init_args;
     s->token = "NSS%20Certificate%20DB";
     run_quietly("printf %%s '%s' > %s/pw && certutil -N -d sql:%s -f %s/pw", STAND_PIN, s->dir,
