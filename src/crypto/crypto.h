@@ -65,6 +65,12 @@ const tw_dh_alg *tw_dh_alg_by_group(const char *group, int nid);
 tw_err tw_random(const tw_provider *provider, const tw_rng *rng, bool secret, uint8_t *out,
                  size_t len);
 
+/* Public random bytes that no other message gets, out of what was drawn `ahead` where
+ * neither that nor `rng` forbids it (ahead NULL, rng not). Good across fork. */
+tw_err tw_nonce(const tw_slots *ahead, const tw_provider *provider, const tw_rng *rng, uint8_t *out,
+                size_t len);
+void tw_nonces_clear(tw_slots *ahead);
+
 /* --- HKDF (RFC 5869), by hand over one digest context that is used again, or where
  * the caller asked for a provider's services by that provider. --------------- */
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/crypto.h"
 
+#include <string.h>
+#include <sys/mman.h>
+
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -47,4 +50,90 @@ tw_err tw_random(const tw_provider *provider, const tw_rng *rng, bool secret, ui
         return TW_ERR_RANDOM;
     }
     return TW_OK;
+}
+
+#define DRAW_LEN 512
+
+/* --- Nonces. ---------------------------------------------------------------- */
+
+/* Drawn ahead, as a draw of few bytes costs as much as one of many. The kernel clears
+ * them in a forked child, so that two processes never use the same. */
+typedef struct draw {
+    size_t left;
+    uint8_t bytes[DRAW_LEN];
+} draw;
+
+static draw *draw_new(void)
+{
+#ifdef MADV_WIPEONFORK
+    void *page =
+        mmap(NULL, sizeof(draw), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (page == MAP_FAILED) {
+        return NULL;
+    }
+    if (madvise(page, sizeof(draw), MADV_WIPEONFORK) == 0) {
+        return page;
+    }
+    (void)munmap(page, sizeof(draw));
+#endif
+    return NULL; /* then each nonce is a draw of its own */
+}
+
+static void draw_free(draw *d)
+{
+    tw_wipe(d, sizeof(*d));
+    (void)munmap(d, sizeof(*d));
+}
+
+/* What is handed out is cleared, and counted first: nothing can come out twice. */
+static tw_err draw_take(draw *d, const tw_provider *provider, uint8_t *out, size_t len)
+{
+    tw_err err = TW_OK;
+
+    if (d->left < len) {
+        d->left = 0;
+        err = tw_random(provider, NULL, false, d->bytes, sizeof(d->bytes));
+        d->left = err == TW_OK ? sizeof(d->bytes) : 0;
+    }
+    if (err != TW_OK) {
+        tw_wipe(out, len);
+        return err;
+    }
+    d->left -= len;
+    memcpy(out, d->bytes + d->left, len);
+    tw_wipe(d->bytes + d->left, len);
+    return TW_OK;
+}
+
+tw_err tw_nonce(const tw_slots *ahead, const tw_provider *provider, const tw_rng *rng, uint8_t *out,
+                size_t len)
+{
+    draw *d;
+    tw_err err;
+
+    if (ahead == NULL || (rng != NULL && rng->fill != NULL) || len > DRAW_LEN) {
+        return tw_random(provider, rng, false, out, len);
+    }
+    d = tw_slots_take(ahead);
+    if (d == NULL) {
+        d = draw_new();
+    }
+    if (d == NULL) {
+        return tw_random(provider, NULL, false, out, len);
+    }
+    err = draw_take(d, provider, out, len);
+    if (!tw_slots_give(ahead, d)) {
+        draw_free(d);
+    }
+    return err;
+}
+
+void tw_nonces_clear(tw_slots *ahead)
+{
+    draw *d;
+
+    while ((d = tw_slots_take(ahead)) != NULL) {
+        draw_free(d);
+    }
 }

@@ -100,6 +100,7 @@ typedef struct tw_builtin_suite {
     tw_suite_id id;
     uint8_t no_psk_id_hash[TW_MAX_HASH];
     tw_slots contexts; /* tw_context_cache, see schedule.c */
+    tw_slots nonces;   /* drawn ahead, see tw_nonce */
 } tw_builtin_suite;
 
 /* NULL unless it is built in. */

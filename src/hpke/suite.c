@@ -79,6 +79,7 @@ static void suite_free(tw_suite *suite)
     tw_builtin_suite *self = (tw_builtin_suite *)suite;
 
     tw_schedule_clear(self);
+    tw_nonces_clear(&self->nonces);
     tw_kit_unref(self->kit);
     tw_kem_free(self->own_kem);
     OPENSSL_free(self);

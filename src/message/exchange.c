@@ -160,6 +160,14 @@ static tw_err response_keys(const tw_exchange *self, const char *label, const ui
     return err;
 }
 
+static tw_err response_nonce(const tw_exchange *self, uint8_t *nonce)
+{
+    const tw_builtin_suite *builtin = tw_builtin_suite_of(self->suite);
+
+    return tw_nonce(builtin == NULL ? NULL : &builtin->nonces, &self->kit->provider, &self->rng,
+                    nonce, nonce_len(self));
+}
+
 static tw_err response_body(const tw_exchange *self, const tw_layout *layout, bool sealing,
                             const uint8_t *nonce, tw_body *body)
 {
@@ -198,7 +206,7 @@ tw_err tw_exchange_respond(tw_exchange *exchange, const tw_format *format, uint8
     if (head == NULL || head_cap < nonce_len(exchange)) {
         return TW_ERR_SPACE;
     }
-    err = tw_random(&exchange->kit->provider, &exchange->rng, false, head, nonce_len(exchange));
+    err = response_nonce(exchange, head);
     if (err == TW_OK) {
         err = response_body(exchange, &layout, true, head, &made);
     }
