@@ -62,6 +62,9 @@ typedef struct plan {
 /* Whether the plan has this row: ask before preparing it. */
 bool is_wanted(const plan *p, const char *name);
 
+/* Whether it may have rows whose names begin with `start`. */
+bool has_group(const plan *p, const char *start);
+
 /* compare measures a row in turns with its bare side and the plan's peer. */
 void compare(const plan *p, const row *r);
 

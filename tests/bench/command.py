@@ -18,16 +18,33 @@ AEADS = ("chacha20-poly1305", "aes-128-gcm")
 MIB = 1 << 20
 
 
-def timed(argv, **rest):
-    """Runs a command; its time in ns and its largest resident size in bytes."""
+def resident_peak(pid):
+    """The most that a process held so far, in bytes. Not ru_maxrss: that begins with what
+    this process held when it forked."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii") as lines:
+            return next((int(l.split()[1]) * 1024 for l in lines if l.startswith("VmHWM")), 0)
+    except OSError:
+        return 0
+
+
+def timed(argv):
+    """Runs a command; its time in ns."""
     begun = time.monotonic_ns()
-    child = subprocess.Popen([str(a) for a in argv], **rest)
-    _, status, usage = os.wait4(child.pid, 0)
-    spent = time.monotonic_ns() - begun
-    child.returncode = os.waitstatus_to_exitcode(status)
+    subprocess.run([str(a) for a in argv], check=True)
+    return time.monotonic_ns() - begun
+
+
+def watched(argv):
+    """Runs a command; the largest resident size seen, in bytes."""
+    child = subprocess.Popen([str(a) for a in argv])
+    peak = 0
+    while child.poll() is None:
+        peak = max(peak, resident_peak(child.pid))
+        time.sleep(0.001)
     if child.returncode != 0:
         sys.exit(f"{argv} ended with {child.returncode}")
-    return spent, usage.ru_maxrss * 1024
+    return peak
 
 
 def quietly(argv):
@@ -58,7 +75,7 @@ class Results:
 
 class Ours:
     def __init__(self, twoway, place, aead):
-        self.twoway, self.place = twoway, place
+        self.twoway = twoway
         self.key = os.path.join(place, "key-" + aead)
         self.config = os.path.join(place, "config-" + aead)
         self.sealed = os.path.join(place, "sealed-" + aead)
@@ -67,11 +84,10 @@ class Ours:
                  "-o", self.config])
 
     def seal(self, plain, out):
-        return timed([self.twoway, "request", "--to", self.config, "--chunked", "-o", out, plain])
+        return [self.twoway, "request", "--to", self.config, "--chunked", "-o", out, plain]
 
     def open(self, out):
-        return timed([self.twoway, "accept", "--key", self.key, "--chunked", "-o", out,
-                      self.sealed])
+        return [self.twoway, "accept", "--key", self.key, "--chunked", "-o", out, self.sealed]
 
 
 class Age:
@@ -84,35 +100,28 @@ class Age:
             self.public = next(l.split()[-1] for l in lines if "public key" in l)
 
     def seal(self, plain, out):
-        return timed([self.age, "-r", self.public, "-o", out, plain])
+        return [self.age, "-r", self.public, "-o", out, plain]
 
     def open(self, out):
-        return timed([self.age, "-d", "-i", self.key, "-o", out, self.sealed])
+        return [self.age, "-d", "-i", self.key, "-o", out, self.sealed]
 
 
 def measure(results, ours, age, aead, plain, size, rounds):
     """Both directions in turns, the output to nowhere: it is not the disk that is measured."""
-    mine = {"seal": [], "open": []}
-    theirs = {"seal": [], "open": []}
-    resident = {"seal": 0, "open": 0}
-    for at in range(rounds + 1):  # the first is a warm-up, and makes what is opened
-        out = ours.sealed if at == 0 else os.devnull
-        for way, run in (("seal", lambda: ours.seal(plain, out)),
-                         ("open", lambda: ours.open(os.devnull))):
-            spent, bytes_held = run()
-            resident[way] = max(resident[way], bytes_held)
-            mine[way] += [spent] if at > 0 else []
+    tools = [ours, age] if age else [ours]
+    times = {way: {tool: [] for tool in tools} for way in ("seal", "open")}
+    for tool in tools:
+        timed(tool.seal(plain, tool.sealed))
+    for _ in range(rounds):
+        for tool in tools:
+            times["seal"][tool].append(timed(tool.seal(plain, os.devnull)))
+            times["open"][tool].append(timed(tool.open(os.devnull)))
+    for way, argv in (("seal", ours.seal(plain, os.devnull)), ("open", ours.open(os.devnull))):
+        mine = times[way][ours]
+        results.figure(f"command/speed/{way}/{aead}", round(size * 1e3 / min(mine)), "MB/s")
+        results.figure(f"command/resident/{way}/{aead}", watched(argv), "bytes")
         if age:
-            out = age.sealed if at == 0 else os.devnull
-            for way, run in (("seal", lambda: age.seal(plain, out)),
-                             ("open", lambda: age.open(os.devnull))):
-                spent, _ = run()
-                theirs[way] += [spent] if at > 0 else []
-    for way, times in mine.items():
-        results.figure(f"command/MB-per-second/{way}/{aead}", round(size * 1e3 / min(times)), "")
-        results.figure(f"command/resident/{way}/{aead}", resident[way], "bytes")
-        if age:
-            results.speed(f"command/{way}/{aead}/beside-age", times, theirs[way], size)
+            results.speed(f"command/{way}/{aead}/beside-age", mine, times[way][age], size)
 
 
 def main():

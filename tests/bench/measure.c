@@ -51,6 +51,15 @@ bool is_wanted(const plan *p, const char *name)
     return p->only == NULL || strncmp(name, p->only, strlen(p->only)) == 0;
 }
 
+bool has_group(const plan *p, const char *start)
+{
+    const char *asked = p->served != NULL ? p->served->name : p->only;
+    size_t len = asked == NULL ? 0 : strlen(asked);
+
+    /* One of the two begins with the other. */
+    return len == 0 || strncmp(asked, start, len < strlen(start) ? len : strlen(start)) == 0;
+}
+
 /* --- What came of it. ---------------------------------------------------------------- */
 
 typedef struct summary {

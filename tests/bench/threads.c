@@ -80,7 +80,11 @@ void measure_threads(const plan *given)
         return;
     }
     longer.slice_ns *= 8; /* beside which starting a thread is nothing */
-    scale_streams(&longer);
-    scale_messages(&longer);
+    if (has_group(&longer, "threads/stream")) {
+        scale_streams(&longer);
+    }
+    if (has_group(&longer, "threads/receive")) {
+        scale_messages(&longer);
+    }
     bytes_release(mark);
 }

@@ -177,13 +177,6 @@ static void latency_row(const plan *p, bed *b, const char *kem)
     }
 }
 
-static bool has_group(const plan *p, const char *name)
-{
-    const char *only = p->served != NULL ? p->served->name : p->only;
-
-    return only == NULL || strncmp(only, name, strlen(name)) == 0;
-}
-
 void measure_token(const plan *given)
 {
     plan p = *given;
