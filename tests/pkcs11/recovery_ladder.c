@@ -179,6 +179,29 @@ Test(ladder, a_logout_that_renumbers_uses_no_other_key)
     finish();
 }
 
+/* The login is the application's: what one token of ours does to it ends the handles that
+ * another has, whose sessions live on. */
+Test(ladder, another_tokens_login_ends_handles_too)
+{
+    CK_FUNCTION_LIST *fn = stand_raw(&s);
+    tw_token *second = stand_open(&s);
+    tw_key *theirs = stand_key(&s, second, TW_KEM_P256_HKDF_SHA256, "b");
+    CK_SESSION_HANDLE session;
+
+    fault_script(&s, "C_Initialize * renumber\nC_DeriveKey ! fail CKR_DEVICE_ERROR");
+    must_ok(tw_key_check(theirs)); /* theirs has the first number */
+    must_work();
+    session = raw_session(&s, fn);
+    must(fn->C_Logout(session) == CKR_OK);
+    must(fn->C_CloseSession(session) == CKR_OK);
+    must_work(); /* and now ours has it */
+    must_ok(tw_key_check(theirs));
+    must_no_event(&s);
+    tw_key_free(theirs);
+    tw_token_free(second);
+    finish();
+}
+
 /* --- (b) The device.
  * ------------------------------------------------------------------------------ */
 
