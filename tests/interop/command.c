@@ -155,23 +155,21 @@ static const char *config_of(const plan *p, const sent *s, size_t receiver)
 
 void command_sends(run *r, const plan *p, sent *s)
 {
-    const char *folder = numbered("encaps-", r->commands, "");
+    size_t number = r->commands; /* a folder of its own for each run */
     line l = line_of(r, "request");
 
     for (size_t i = 0; i < s->count; i++) {
         option(&l, "--to", config_of(p, s, i));
     }
     if (p->many) {
-        option(&l, "--encap", folder);
+        option(&l, "--encap", numbered("encaps-", number, ""));
     }
     option(&l, "--exchange", p->many ? "asked" : "asked.1");
     layout(&l, p, false, false);
     write_file("question", plan_question(p));
     s->message = must_run(r, &l, "question");
     for (size_t i = 0; p->many && i < s->count; i++) {
-        s->encaps[i] = read_file(
-            (const char *)bytes_cat(bytes_text(folder), bytes_text(numbered("/", i + 1, ".encap")))
-                .data);
+        s->encaps[i] = read_file(numbered(numbered("encaps-", number, "/"), i + 1, ".encap"));
     }
 }
 
