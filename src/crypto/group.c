@@ -150,20 +150,28 @@ void tw_group_peer_done(const tw_group *group, EVP_PKEY *peer)
 }
 
 /* libcrypto's import would take compressed and hybrid forms too; that it succeeds
- * proves the point to be on the curve, and the cofactor is 1. */
-static bool set_point(const tw_group *group, EVP_PKEY *peer, const uint8_t *pk)
+ * proves the point to be on the curve, and the cofactor is 1. Only these reasons speak
+ * of the point: any other failure, of memory above all, is not the peer's. */
+static tw_err set_point(const tw_group *group, EVP_PKEY *peer, const uint8_t *pk)
 {
-    bool ok;
+    tw_err err = TW_OK;
 
     ERR_set_mark();
-    ok = EVP_PKEY_set1_encoded_public_key(peer, pk, group->alg->public_len) == 1;
+    if (EVP_PKEY_set1_encoded_public_key(peer, pk, group->alg->public_len) != 1) {
+        int reason = ERR_GET_REASON(ERR_peek_last_error());
+
+        err = reason == EC_R_POINT_IS_NOT_ON_CURVE || reason == EC_R_INVALID_ENCODING
+                  ? TW_ERR_KEY
+                  : TW_ERR_CRYPTO;
+    }
     ERR_pop_to_mark();
-    return ok;
+    return err;
 }
 
 tw_err tw_group_peer(const tw_group *group, const uint8_t *pk, EVP_PKEY **out)
 {
     EVP_PKEY *peer;
+    tw_err err;
 
     *out = NULL;
     if (group->alg->nist ? pk[0] != POINT_CONVERSION_UNCOMPRESSED
@@ -177,9 +185,10 @@ tw_err tw_group_peer(const tw_group *group, const uint8_t *pk, EVP_PKEY **out)
     if (peer == NULL) {
         return TW_ERR_CRYPTO;
     }
-    if (!set_point(group, peer, pk)) {
+    err = set_point(group, peer, pk);
+    if (err != TW_OK) {
         tw_group_peer_done(group, peer); /* nobody reads it before it is written again */
-        return TW_ERR_KEY;
+        return err;
     }
     *out = peer;
     return TW_OK;
