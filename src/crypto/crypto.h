@@ -172,7 +172,7 @@ typedef struct tw_group {
     tw_provider provider;
     struct ec_group_st *curve; /* NIST curves only */
     tw_slots generators;       /* EVP_PKEY_CTX */
-    tw_slots peers;            /* EVP_PKEY to be overwritten with a peer's point */
+    tw_slots peers;            /* tw_peer to be overwritten with another point */
 } tw_group;
 
 /* TW_ERR_INVALID: this provider lacks it. */
@@ -183,12 +183,20 @@ void tw_group_clear(tw_group *group);
  * curve, of small order. */
 tw_err tw_group_check(const tw_group *group, const uint8_t *pk);
 
+/* A key object and the point that it holds: what one check imported, the derive after it
+ * need not, nor does a sender for each message to the same receiver. */
+typedef struct tw_peer {
+    EVP_PKEY *pkey;
+    bool known; /* whether it is this point */
+    uint8_t point[2 * TW_MAX_PRIVATE + 1];
+} tw_peer;
+
 /* For the files of this folder: a key generation context out of the slots, NULL
  * on failure, and a key object that holds a checked point; and both back. */
 EVP_PKEY_CTX *tw_group_generator(const tw_group *group);
 void tw_group_generator_done(const tw_group *group, EVP_PKEY_CTX *ctx);
-tw_err tw_group_peer(const tw_group *group, const uint8_t *pk, EVP_PKEY **out);
-void tw_group_peer_done(const tw_group *group, EVP_PKEY *peer);
+tw_err tw_group_peer(const tw_group *group, const uint8_t *pk, tw_peer **out);
+void tw_group_peer_done(const tw_group *group, tw_peer *peer);
 
 /* A private key and the contexts that derive with it. Starts zeroed. */
 typedef struct tw_dh_key {

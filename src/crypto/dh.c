@@ -149,7 +149,7 @@ static EVP_PKEY_CTX *deriver(const tw_group *group, const tw_dh_key *key)
 
 tw_err tw_dh_derive(const tw_group *group, const tw_dh_key *key, const uint8_t *pk, uint8_t *dh)
 {
-    EVP_PKEY *peer;
+    tw_peer *peer;
     EVP_PKEY_CTX *ctx;
     size_t len = group->alg->dh_len;
     tw_err err = tw_group_peer(group, pk, &peer);
@@ -161,7 +161,7 @@ tw_err tw_dh_derive(const tw_group *group, const tw_dh_key *key, const uint8_t *
     /* No second validation: tw_group_peer has shown the point to be on the curve. But a
      * provider that the caller asked for is to see for itself. */
     if (ctx == NULL ||
-        EVP_PKEY_derive_set_peer_ex(ctx, peer, group->provider.properties != NULL) != 1 ||
+        EVP_PKEY_derive_set_peer_ex(ctx, peer->pkey, group->provider.properties != NULL) != 1 ||
         EVP_PKEY_derive(ctx, dh, &len) != 1 || len != group->alg->dh_len) {
         EVP_PKEY_CTX_free(ctx);
         tw_wipe(dh, group->alg->dh_len);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -26,16 +27,24 @@ tw_err tw_group_init(tw_group *group, const tw_dh_alg *alg, const tw_provider *p
     return ctx == NULL ? TW_ERR_INVALID : TW_OK;
 }
 
+static void peer_free(tw_peer *peer)
+{
+    if (peer != NULL) {
+        EVP_PKEY_free(peer->pkey);
+        OPENSSL_free(peer);
+    }
+}
+
 void tw_group_clear(tw_group *group)
 {
     EVP_PKEY_CTX *ctx;
-    EVP_PKEY *peer;
+    tw_peer *peer;
 
     while ((ctx = tw_slots_take(&group->generators)) != NULL) {
         EVP_PKEY_CTX_free(ctx);
     }
     while ((peer = tw_slots_take(&group->peers)) != NULL) {
-        EVP_PKEY_free(peer);
+        peer_free(peer);
     }
     EC_GROUP_free(group->curve);
     group->curve = NULL;
@@ -120,14 +129,14 @@ static bool has_small_order(const tw_dh_alg *alg, const uint8_t *pk)
 }
 
 /* A key object to write points into: an X key of any value, an EC key of the curve. */
-static EVP_PKEY *new_peer(const tw_group *group)
+static EVP_PKEY *new_scratch(const tw_group *group)
 {
     static const uint8_t nine[TW_MAX_PRIVATE] = {9};
     const tw_provider *p = &group->provider;
     OSSL_PARAM params[2] = {OSSL_PARAM_construct_utf8_string("group", (char *)group->alg->group, 0),
                             OSSL_PARAM_construct_end()};
     EVP_PKEY_CTX *ctx;
-    EVP_PKEY *peer = NULL;
+    EVP_PKEY *scratch = NULL;
 
     if (!group->alg->nist) {
         return EVP_PKEY_new_raw_public_key_ex(p->libctx, group->alg->group, p->properties, nine,
@@ -135,42 +144,61 @@ static EVP_PKEY *new_peer(const tw_group *group)
     }
     ctx = EVP_PKEY_CTX_new_from_name(p->libctx, "EC", p->properties);
     if (ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
-        EVP_PKEY_fromdata(ctx, &peer, EVP_PKEY_KEY_PARAMETERS, params) != 1) {
-        peer = NULL;
+        EVP_PKEY_fromdata(ctx, &scratch, EVP_PKEY_KEY_PARAMETERS, params) != 1) {
+        scratch = NULL;
     }
     EVP_PKEY_CTX_free(ctx);
+    return scratch;
+}
+
+static tw_peer *peer_new(const tw_group *group)
+{
+    tw_peer *peer = OPENSSL_zalloc(sizeof(*peer));
+
+    if (peer != NULL && (peer->pkey = new_scratch(group)) == NULL) {
+        peer_free(peer);
+        peer = NULL;
+    }
     return peer;
 }
 
-void tw_group_peer_done(const tw_group *group, EVP_PKEY *peer)
+void tw_group_peer_done(const tw_group *group, tw_peer *peer)
 {
     if (peer != NULL && !tw_slots_give(&group->peers, peer)) {
-        EVP_PKEY_free(peer);
+        peer_free(peer);
     }
 }
 
 /* libcrypto's import would take compressed and hybrid forms too; that it succeeds
  * proves the point to be on the curve, and the cofactor is 1. Only these reasons speak
  * of the point: any other failure, of memory above all, is not the peer's. */
-static tw_err set_point(const tw_group *group, EVP_PKEY *peer, const uint8_t *pk)
+static tw_err set_point(const tw_group *group, tw_peer *peer, const uint8_t *pk)
 {
+    size_t len = group->alg->public_len;
     tw_err err = TW_OK;
 
+    if (peer->known && memcmp(peer->point, pk, len) == 0) {
+        return TW_OK;
+    }
+    peer->known = false;
     ERR_set_mark();
-    if (EVP_PKEY_set1_encoded_public_key(peer, pk, group->alg->public_len) != 1) {
+    if (EVP_PKEY_set1_encoded_public_key(peer->pkey, pk, len) != 1) {
         int reason = ERR_GET_REASON(ERR_peek_last_error());
 
         err = reason == EC_R_POINT_IS_NOT_ON_CURVE || reason == EC_R_INVALID_ENCODING
                   ? TW_ERR_KEY
                   : TW_ERR_CRYPTO;
+    } else {
+        memcpy(peer->point, pk, len);
+        peer->known = true;
     }
     ERR_pop_to_mark();
     return err;
 }
 
-tw_err tw_group_peer(const tw_group *group, const uint8_t *pk, EVP_PKEY **out)
+tw_err tw_group_peer(const tw_group *group, const uint8_t *pk, tw_peer **out)
 {
-    EVP_PKEY *peer;
+    tw_peer *peer;
     tw_err err;
 
     *out = NULL;
@@ -180,7 +208,7 @@ tw_err tw_group_peer(const tw_group *group, const uint8_t *pk, EVP_PKEY **out)
     }
     peer = tw_slots_take(&group->peers);
     if (peer == NULL) {
-        peer = new_peer(group);
+        peer = peer_new(group);
     }
     if (peer == NULL) {
         return TW_ERR_CRYPTO;
@@ -196,7 +224,7 @@ tw_err tw_group_peer(const tw_group *group, const uint8_t *pk, EVP_PKEY **out)
 
 tw_err tw_group_check(const tw_group *group, const uint8_t *pk)
 {
-    EVP_PKEY *peer;
+    tw_peer *peer;
     tw_err err;
 
     if (!group->alg->nist) {
