@@ -159,39 +159,75 @@ struct bare_stream {
     bool seal, shared;
 };
 
+/* Ciphertext lies where it does in a stream, behind its length: it is not the alignment
+ * that is compared. */
+static size_t length_of(size_t len)
+{
+    return len < 64 ? 1 : len < 16384 ? 2 : 4; /* RFC 9000 section 16 */
+}
+
+static uint8_t *ciphertext_of(bare_stream *s, size_t i)
+{
+    return s->ring + i * s->piece + length_of(s->chunk + 16);
+}
+
 bare_stream *bare_stream_new(uint16_t aead_id, bool seal, size_t chunk, const bare_stream *first)
 {
     bare_stream *s = allocate(sizeof(*s));
 
-    *s = (bare_stream){.chunk = chunk, .piece = chunk + 16, .seal = seal};
+    *s = (bare_stream){.chunk = chunk, .piece = length_of(chunk + 16) + chunk + 16, .seal = seal};
     s->shared = first != NULL;
     s->count = seal || chunk > RING ? 1 : RING / chunk;
     s->ring = first == NULL ? allocate(s->piece * s->count) : first->ring;
     s->out = first == NULL ? allocate(s->piece) : first->out;
     s->aead = bare_aead_new(aead_id, true);
     for (size_t i = 0; !seal && i < s->count; i++) {
-        bare_aead_chunk(s->aead, s->out, chunk, s->ring + i * s->piece);
+        bare_aead_chunk(s->aead, s->out, chunk, ciphertext_of(s, i));
     }
     bare_aead_free(s->aead);
     s->aead = bare_aead_new(aead_id, seal);
     return s;
 }
 
-uint64_t bare_stream_run(void *state, size_t count)
+static uint64_t bare_seal_run(bare_stream *s, size_t count)
 {
-    bare_stream *s = state;
     uint64_t begun = busy_ns();
 
     for (size_t i = 0; i < count; i++) {
-        if (s->next == s->count) {
-            s->next = 0;
-            if (!s->seal) {
-                bare_aead_rewind(s->aead);
-            }
-        }
-        bare_aead_chunk(s->aead, s->ring + s->next++ * s->piece, s->chunk, s->out);
+        bare_aead_chunk(s->aead, s->out, s->chunk, ciphertext_of(s, 0));
     }
     return busy_ns() - begun;
+}
+
+/* Reads the clock as often as opening_run does: once for each time around. */
+static uint64_t bare_open_run(bare_stream *s, size_t count)
+{
+    uint64_t spent = 0;
+
+    while (count > 0) {
+        size_t take;
+        uint64_t begun;
+
+        if (s->next == s->count) {
+            s->next = 0;
+            bare_aead_rewind(s->aead);
+        }
+        take = s->count - s->next < count ? s->count - s->next : count;
+        begun = busy_ns();
+        for (size_t i = 0; i < take; i++) {
+            bare_aead_chunk(s->aead, ciphertext_of(s, s->next++), s->chunk, s->out);
+        }
+        spent += busy_ns() - begun;
+        count -= take;
+    }
+    return spent;
+}
+
+uint64_t bare_stream_run(void *state, size_t count)
+{
+    bare_stream *s = state;
+
+    return s->seal ? bare_seal_run(s, count) : bare_open_run(s, count);
 }
 
 void bare_stream_free(bare_stream *s)
