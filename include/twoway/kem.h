@@ -7,7 +7,8 @@
  * a back-end supplies a private key that lives elsewhere (tw_key), a new KEM
  * (tw_kem), or a whole HPKE implementation (tw_suite). They are objects passed
  * by pointer: there is no registry. Callers may read the fields of tw_kem,
- * tw_key and tw_suite; only a back-end calls through their tables.
+ * tw_key and tw_suite; only a back-end calls through their tables, and a process
+ * that holds the key for another one (tw_pending_supply), which calls decap.
  *
  * Every public struct that may grow begins with its own size, sizeof it as the
  * caller was compiled; zero is TW_ERR_INVALID, a member beyond it counts as
@@ -84,8 +85,9 @@ struct tw_kem {
     size_t enc_len;    /* Nenc */
     size_t public_len; /* Npk; NIST points uncompressed */
 
-    /* check refuses with TW_ERR_KEY a public key (or enc) that no private key
-     * should meet: wrong form, off the curve, of small order. Host only. */
+    /* check refuses with TW_ERR_KEY a public key that no private key should meet:
+     * wrong form, off the curve, of small order; where enc_len equals public_len it
+     * is asked about an enc as well. Host only. */
     tw_err (*check)(const tw_kem *kem, const uint8_t *pk);
 
     /* encap writes secret_len and enc_len bytes. `pk` is untrusted. `sender`

@@ -125,8 +125,9 @@ TW_API void tw_receiver_free(tw_receiver *receiver);
  * called again after TW_ERR_TOKEN_BUSY or _ABSENT (other errors are sticky);
  * finish makes the body and leaves the pending to be freed. Where the key is in
  * another process, take enc instead of perform, and supply what its decap gave:
- * the KEM shared secret, never a raw DH output (built-in suites only). A pending
- * is not freed during perform, which cannot be interrupted.
+ * the KEM shared secret, never a raw DH output (built-in suites only; TW_ERR_INVALID
+ * for others and for any length but the KEM's secret_len). A pending is not freed
+ * during perform, which cannot be interrupted.
  */
 TW_MUST tw_err tw_receiver_begin(const tw_receiver *receiver, const tw_format *format,
                                  const uint8_t *head, size_t head_len, tw_pending **out);

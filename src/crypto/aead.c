@@ -62,13 +62,23 @@ tw_err tw_aead_init(tw_aead *aead, const tw_cipher *cipher, bool sealing, const 
     return TW_OK;
 }
 
+/* An idle context keeps no key: a key of zeros overwrites its schedule, and a byte under
+ * that overwrites what libcrypto keeps of ChaCha20's last block of keystream. */
+static bool forget(tw_aead *aead)
+{
+    static const uint8_t zeros[TW_MAX_AEAD_KEY];
+    uint8_t byte = 0;
+    int written;
+
+    return set_key(aead, zeros) &&
+           EVP_CipherInit_ex2(aead->ctx, NULL, NULL, zeros, aead->sealing, NULL) == 1 &&
+           EVP_CipherUpdate(aead->ctx, &byte, &written, &byte, 1) == 1;
+}
+
 void tw_aead_clear(tw_aead *aead)
 {
-    static const uint8_t no_key[TW_MAX_AEAD_KEY];
-
-    /* An idle context keeps no key: a key of zeros overwrites its schedule. */
-    if (aead->ctx != NULL && (!set_key(aead, no_key) ||
-                              !tw_slots_give(&aead->cipher->contexts[aead->sealing], aead->ctx))) {
+    if (aead->ctx != NULL &&
+        (!forget(aead) || !tw_slots_give(&aead->cipher->contexts[aead->sealing], aead->ctx))) {
         EVP_CIPHER_CTX_free(aead->ctx);
     }
     tw_wipe(aead, sizeof(*aead));

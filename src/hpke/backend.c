@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+/* Far above any AEAD's, and far below what lengths could overflow with. */
+#define MAX_TAG 64
+
 tw_err tw_kem_usable(const tw_kem *kem)
 {
     if (kem == NULL || !TW_HAS(tw_kem, kem, encap) || kem->check == NULL || kem->encap == NULL ||
@@ -26,7 +29,7 @@ tw_err tw_suite_usable(const tw_suite *suite)
 {
     if (suite == NULL || !TW_HAS(tw_suite, suite, setup_receiver) || suite->setup_sender == NULL ||
         suite->setup_receiver == NULL || suite->enc_len == 0 || suite->enc_len > TW_MAX_ENC ||
-        suite->public_len == 0 || suite->public_len > TW_MAX_PUBLIC) {
+        suite->public_len == 0 || suite->public_len > TW_MAX_PUBLIC || suite->tag_len > MAX_TAG) {
         return TW_ERR_INVALID;
     }
     return TW_OK;

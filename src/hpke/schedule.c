@@ -107,7 +107,8 @@ bool tw_schedule_takes(const uint8_t *info, size_t info_len, const tw_hpke_auth 
     if (info == NULL && info_len > 0) {
         return false;
     }
-    if (auth == NULL || (auth->psk_len == 0 && auth->psk_id_len == 0)) {
+    if (auth == NULL || (auth->psk == NULL && auth->psk_len == 0 && auth->psk_id == NULL &&
+                         auth->psk_id_len == 0)) {
         return true;
     }
     return auth->psk != NULL && auth->psk_len >= MIN_PSK_LEN && auth->psk_id != NULL &&

@@ -203,5 +203,8 @@ tw_err tw_multi_encap(tw_multi *multi, uint8_t key_id, const uint8_t *pk, size_t
                                exchange);
     }
     tw_body_clear(&body);
+    if (err != TW_OK) {
+        tw_wipe(encap, tw_multi_encap_len(multi->suite));
+    }
     return err;
 }

@@ -6,11 +6,18 @@
 #include <twoway/pkcs11.h>
 #include <twoway/twoway.h>
 
-#define CHECK(call) ((call) == TW_OK ? (void)0 : errx(1, "failed: %s", #call))
+#define CHECK(call) check(call, #call)
+
+static void check(tw_err err, const char *call)
+{
+    if (err != TW_OK) {
+        errx(1, "%s: %s", call, tw_strerror(err));
+    }
+}
 
 int main(int argc, char **argv)
 {
-    const char *uri = argc > 1 ? argv[1] : "pkcs11:token=hpke";
+    const char *uri = argc > 1 ? argv[1] : "pkcs11:token=hpke?pin-source=/etc/hpke.pin";
     uint8_t head[TW_MAX_HEAD], body[64], text[64];
     size_t len;
     tw_token *token;
