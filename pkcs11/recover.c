@@ -37,21 +37,23 @@ static bool find_slot(tw_token *t)
     return slot_find(t->module, NULL, take_place, t, &found) == TW_ERR_STATE;
 }
 
+/* A module that is down already has no users whom another try could disturb. */
 static bool restart_due(tw_token *t)
 {
-    bool due;
+    bool due, down = atomic_load(&t->module->down) != CKR_OK;
 
     pthread_mutex_lock(&t->lock);
     if (t->patience_ms == 0 || time_passed(&t->calm)) {
         t->patience_ms = FIRST_PATIENCE_MS;
         due = true;
     } else {
-        due = time_passed(&t->next_restart);
-        if (due && t->patience_ms < MOST_PATIENCE_MS) {
+        due = time_passed(&t->next_restart) || (down && time_passed(&t->next_try));
+        if (due && !down && t->patience_ms < MOST_PATIENCE_MS) {
             t->patience_ms *= 2;
         }
     }
     if (due) {
+        t->next_try = time_in(FIRST_PATIENCE_MS);
         t->next_restart = time_in(t->patience_ms);
         t->calm = time_in(CALM_MS);
     }

@@ -226,7 +226,7 @@ struct tw_token {
     struct timespec shrunk; /* when the token had no more sessions than `limit` */
     struct waiter *first, **last;
     unsigned patience_ms; /* the module is restarted not before next_restart, and from calm on */
-    struct timespec next_restart, calm; /* as if it had never been */
+    struct timespec next_try, next_restart, calm; /* as if it had never been */
 
     turn mend;  /* one recovery at a time; held outside of the module */
     turn login; /* one login at a time; held inside; guards: */
