@@ -243,11 +243,8 @@ static void do_slots_after(call *c, const rule *r)
 
 static void do_renumber(call *c, const rule *r)
 {
-    (void)c;
     (void)r;
-    watch_lock();
-    handles_renumber(true);
-    watch_unlock();
+    c->renumber = true; /* once it is initialised, and was not before */
 }
 
 static void do_version(call *c, const rule *r)

@@ -10,6 +10,7 @@
  *   FAULT_SCRIPT   the script's file; read again whenever it was replaced
  *   FAULT_REPORT   where to write what was seen, at each C_Finalize and at the end; in a
  *                  child of fork ".PID" is added
+ *   FAULT_TELL     set: say on standard error which call had a bad handle
  *
  * A line of the script is a rule, FUNCTION WHEN ACTION [WORD...]:
  *
@@ -157,8 +158,7 @@ typedef enum lookup {
     LOOKUP_NOBODY_KNOWS, /* as they are renumbered */
 } lookup;
 
-void handles_renumber(bool on);
-void handles_reset(void); /* a new initialisation: none is valid */
+void handles_reset(bool renumbered); /* a new initialisation: none is valid */
 void handles_logout(void);
 open_session *session_add(CK_SESSION_HANDLE inner, CK_SLOT_ID slot, CK_FLAGS flags);
 open_session *session_get(CK_SESSION_HANDLE ours, lookup *how);
@@ -212,7 +212,7 @@ void watch_unlock(void);
 void watch_begin(void); /* once, when loaded */
 void watch_enter(call *c);
 void watch_leave(call *c);
-void watch_missing(lookup how); /* a handle that was not found */
+void watch_missing(const call *c, const char *what, lookup how); /* a handle not found */
 void pin_refused(CK_SLOT_ID slot, const CK_BYTE *pin, CK_ULONG len);
 bool pin_was_refused(CK_SLOT_ID slot, const CK_BYTE *pin, CK_ULONG len);
 void watch_report(void);
@@ -261,6 +261,7 @@ struct call {
     uint8_t room[MOST_HITS][MOST_VALUE];
     CK_OBJECT_CLASS changed_class;
     CK_VERSION version; /* of the table */
+    bool renumber;      /* handles of the initialisation that this begins */
 };
 
 extern CK_FUNCTION_LIST *inner;

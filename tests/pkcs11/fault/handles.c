@@ -50,13 +50,9 @@ static _Noreturn void full(const char *what)
     abort();
 }
 
-void handles_renumber(bool on)
+void handles_reset(bool renumbered)
 {
-    renumber = on;
-}
-
-void handles_reset(void)
-{
+    renumber = renumbered;
     session_end = object_end = 0;
     first_serial = next_serial;
 }

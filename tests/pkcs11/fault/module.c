@@ -27,7 +27,7 @@ static void find_session(call *c)
     }
     s = session_get(c->ours, &how);
     if (s == NULL || s->killed) {
-        watch_missing(how);
+        watch_missing(c, "session", how);
         call_fail(c, CKR_SESSION_HANDLE_INVALID);
         return;
     }
@@ -53,7 +53,7 @@ static void find_objects(call *c)
         }
         o = object_get(*c->objects[i], &how);
         if (o == NULL) {
-            watch_missing(how);
+            watch_missing(c, "object", how);
             call_fail(c,
                       c->id == F_C_DeriveKey ? CKR_KEY_HANDLE_INVALID : CKR_OBJECT_HANDLE_INVALID);
         } else {
@@ -70,9 +70,6 @@ static bool call_enter(call *c)
         c->flags = ((const CK_C_INITIALIZE_ARGS *)c->init_args)->flags;
     }
     watch_lock();
-    if (c->id == F_C_Initialize) {
-        handles_renumber(false);
-    }
     watch_enter(c);
     find_session(c);
     find_objects(c);
@@ -105,7 +102,7 @@ static void finalized(void)
     for (open_session *s = session_next(NULL); s != NULL; s = session_next(s)) {
         close_one(s, s->killed);
     }
-    handles_reset();
+    handles_reset(false);
     script_finalized();
     seen.initialised = false;
     watch_report();
@@ -116,7 +113,7 @@ static void note_life(call *c)
     bool elsewhere = c->rv == CKR_CRYPTOKI_ALREADY_INITIALIZED && c->forward;
 
     if (c->id == F_C_Initialize && (c->rv == CKR_OK || (elsewhere && !seen.initialised))) {
-        handles_reset();
+        handles_reset(c->renumber);
         seen.initialised = true;
         seen.pid = getpid();
     } else if (c->id == F_C_Finalize && c->forward && c->rv == CKR_OK) {

@@ -70,8 +70,11 @@ void watch_leave(call *c)
     raise_to(&seen.most_objects, objects_made());
 }
 
-void watch_missing(lookup how)
+void watch_missing(const call *c, const char *what, lookup how)
 {
+    if (how != LOOKUP_OK && how != LOOKUP_NOBODY_KNOWS && getenv("FAULT_TELL") != NULL) {
+        (void)fprintf(stderr, "fault: %s on a handle of no %s\n", function_name(c->id), what);
+    }
     switch (how) {
     case LOOKUP_NEVER:
         seen.checks[CHECK_FOREIGN]++;
