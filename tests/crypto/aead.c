@@ -2,6 +2,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include <openssl/evp.h>
+
 #include "bytes.h"
 #include "check.h"
 #include "crypto/crypto.h"
@@ -243,6 +245,42 @@ Test(aead, a_context_used_again_takes_the_new_key)
         must_ok(open(&opener, bytes_none, sealed, &out));
         tw_aead_clear(&opener);
         tw_aead_clear(&second);
+        tw_cipher_clear(&f.cipher);
+    }
+}
+
+/* What the context gives after a byte under a key and nonce of zeros. */
+static void continue_zeros(EVP_CIPHER_CTX *ctx, uint8_t out[64])
+{
+    const uint8_t zeros[64] = {0};
+    int len;
+
+    must(EVP_CipherUpdate(ctx, out, &len, zeros, 64) == 1);
+}
+
+Test(aead, an_idle_context_holds_neither_key_nor_keystream)
+{
+    for (size_t i = 0; i < AEADS; i++) {
+        const uint8_t zeros[TW_MAX_AEAD_KEY] = {0};
+        uint8_t wanted[64], got[64], byte = 0;
+        EVP_CIPHER_CTX *fresh = EVP_CIPHER_CTX_new(), *idle;
+        fixture f;
+        tw_aead sealer;
+        int len;
+
+        start(&f, i);
+        must(EVP_CipherInit_ex2(fresh, f.cipher.cipher, zeros, zeros, 1, NULL) == 1);
+        must(EVP_CipherUpdate(fresh, &byte, &len, &byte, 1) == 1);
+        continue_zeros(fresh, wanted);
+        sealer = half(&f, true);
+        (void)seal(&sealer, bytes_new(0), bytes_noise(34, 5));
+        tw_aead_clear(&sealer);
+        idle = tw_slots_take(&f.cipher.contexts[1]);
+        must(idle != NULL);
+        continue_zeros(idle, got);
+        must(memcmp(wanted, got, sizeof(got)) == 0);
+        EVP_CIPHER_CTX_free(idle);
+        EVP_CIPHER_CTX_free(fresh);
         tw_cipher_clear(&f.cipher);
     }
 }

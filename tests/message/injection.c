@@ -255,6 +255,9 @@ Test(injection, a_suite_that_lacks_what_it_must_have_is_invalid)
     toy_start(&t);
     t.suite.public_len = TW_MAX_PUBLIC + 1;
     must_be_invalid(&t);
+    toy_start(&t);
+    t.suite.tag_len = SIZE_MAX - 20; /* would overflow the lengths that it is added to */
+    must_be_invalid(&t);
 }
 
 Test(injection, a_key_that_does_not_fit_its_suite_is_invalid)
