@@ -103,6 +103,7 @@ extern const option_row cli_options[]; /* ends with a NULL name */
 const verb *verb_named(const char *name);
 int options_parse(const verb *v, int argc, char **argv, options *o);
 void options_free(options *o);
+int paths_apart(const options *o); /* paths.c: EX_USAGE when one file would be two */
 void help_command(void);
 void help_verb(const verb *v);
 
@@ -112,6 +113,8 @@ int run_tokens(const options *o);
 int run_inspect(const options *o);
 int run_request(const options *o);
 int request_many(const options *o); /* multi.c: request with --encap */
+char *state_path(const options *o, size_t i); /* its files for receiver i, counted from 0; */
+char *encap_path(const options *o, size_t i); /* NULL without memory; the caller frees */
 int run_accept(const options *o);
 int run_respond(const options *o);
 int run_receive(const options *o);

@@ -8,7 +8,7 @@
 
 #include "cli.h"
 
-static const int signals[] = {SIGHUP, SIGINT, SIGTERM};
+static const int signals[] = {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGXCPU, SIGALRM};
 enum { SIGNAL_COUNT = sizeof(signals) / sizeof(*signals) };
 
 static void interrupted(int number)

@@ -44,7 +44,8 @@ static int run_verb(const verb *v, int argc, char **argv)
         help_verb(v);
     } else if (status == EX_OK) {
         set_quiet(o.quiet);
-        status = v->run(&o);
+        status = paths_apart(&o);
+        status = status == EX_OK ? v->run(&o) : status;
     }
     options_free(&o);
     return status;

@@ -84,14 +84,14 @@ static int read_configs(sending *s)
 }
 
 /* "STATE.<n>" or "DIR/<n>.encap", counted from 1. */
-static char *state_path(const options *o, size_t i)
+char *state_path(const options *o, size_t i)
 {
     char *path = NULL;
 
     return asprintf(&path, "%s.%zu", o->exchange, i + 1) < 0 ? NULL : path;
 }
 
-static char *encap_path(const options *o, size_t i)
+char *encap_path(const options *o, size_t i)
 {
     char *path = NULL;
 

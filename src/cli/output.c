@@ -26,6 +26,7 @@
 struct output {
     output *next;
     const char *volatile doomed; /* what goes if the verb fails; NULL for nothing */
+    volatile bool aside;         /* `temporary` is what was replaced, to be put back then */
     bool directory;              /* and that is a directory */
     bool committed;
     char *name; /* for messages */
@@ -242,11 +243,8 @@ int output_put(output *out, const void *buf, size_t len)
 
 /* Renames, not over what has come there meanwhile when the output must be new. Some
  * filesystems know no such rename; a link then serves. */
-static int move(const output *out)
+static int move_new(const output *out)
 {
-    if ((out->flags & OUTPUT_NEW) == 0) {
-        return rename(out->temporary, out->path) == 0 ? 0 : errno;
-    }
     if (renameat2(AT_FDCWD, out->temporary, AT_FDCWD, out->path, RENAME_NOREPLACE) == 0) {
         return 0;
     }
@@ -258,6 +256,20 @@ static int move(const output *out)
     }
     (void)unlink(out->temporary);
     return 0;
+}
+
+/* What is replaced takes the temporary name and waits there for the end of the verb,
+ * which may yet fail. Where files cannot trade names it goes at once. */
+static int move(output *out)
+{
+    if ((out->flags & OUTPUT_NEW) != 0) {
+        return move_new(out);
+    }
+    if (renameat2(AT_FDCWD, out->temporary, AT_FDCWD, out->path, RENAME_EXCHANGE) == 0) {
+        out->aside = true;
+        return 0;
+    }
+    return rename(out->temporary, out->path) == 0 ? 0 : errno;
 }
 
 int output_commit(output *out)
@@ -329,7 +341,9 @@ int output_absent(const char *path)
 void outputs_unlink(void)
 {
     for (output *out = outputs; out != NULL; out = out->next) {
-        if (out->doomed != NULL) {
+        if (out->aside) {
+            (void)rename(out->temporary, out->path);
+        } else if (out->doomed != NULL) {
             (void)(out->directory ? rmdir(out->doomed) : unlink(out->doomed));
         }
     }
@@ -340,7 +354,8 @@ void outputs_finish(bool keep)
     interrupts_block(true);
     for (output *out = outputs; out != NULL; out = out->next) {
         if (keep && out->committed) {
-            out->doomed = NULL;
+            out->doomed = out->aside ? out->temporary : NULL;
+            out->aside = false;
         }
     }
     outputs_unlink();

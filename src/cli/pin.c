@@ -21,7 +21,7 @@ static volatile sig_atomic_t terminal = -1; /* its descriptor while it does not 
 void terminal_restore(void)
 {
     if (terminal >= 0) {
-        (void)tcsetattr((int)terminal, TCSANOW, &terminal_before);
+        (void)tcsetattr((int)terminal, TCSAFLUSH, &terminal_before);
     }
 }
 
@@ -57,7 +57,11 @@ static tw_err read_line(int fd, char *buf, size_t cap, size_t *len)
         if (n < 0 && errno == EINTR) {
             continue;
         }
-        if (n <= 0 || c == '\n') {
+        if (n < 0) {
+            *len = 0;
+            return no_pin("expected a PIN, came none that can be read; try again");
+        }
+        if (n == 0 || c == '\n') {
             break;
         }
         if (*len == cap) {

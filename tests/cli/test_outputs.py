@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from support import IO_FAILED, NO_CREATE, REFUSED, TWOWAY, Case, main
+from support import IO_FAILED, NO_CREATE, REFUSED, TWOWAY, USAGE, Case, main
 
 
 class Places(Case):
@@ -49,6 +49,43 @@ class Places(Case):
         self.request("-o", "in", "in")
         self.accept("-o", "in", "in")
         self.assertEqual(self.read("in"), before)
+
+    def test_any_other_file_of_the_command_may_not_be_the_output(self):
+        self.request("--exchange", "ours", "-o", "req", "in")
+        self.write("pin", b"1234")
+        os.link(self.path("key"), self.path("linked"))
+        os.symlink("config", self.path("soft"))
+        self.path("many").mkdir()
+        before = {name: self.path(name).stat().st_ino for name in self.names()}
+        accept, request = ["accept", "--key", "key"], ["request", "--to", "config"]
+        for options, args in (
+            ("-o --key", [*accept, "-o", "key", "req"]),
+            ("-o --key", [*accept, "-o", "./linked", "req"]),
+            ("-o --config", [*accept, "--config", "soft", "-o", "config", "req"]),
+            ("-o --encap", [*accept, "--encap", "req", "-o", "req", "in"]),
+            ("-o --pin-source", [*accept, "--pin-source", "pin", "-o", "pin", "req"]),
+            ("-o --exchange", [*accept, "--exchange", "new", "-o", "../" + self.dir.name + "/new"]),
+            ("--exchange --key", [*accept, "--exchange", "key", "req"]),
+            ("--exchange --config", [*accept, "--config", "config", "--exchange", "config"]),
+            ("--exchange IN", [*accept, "--exchange", "req", "req"]),
+            ("-o --to", [*request, "-o", "config", "in"]),
+            ("-o --exchange", [*request, "--exchange", "same", "-o", "same", "in"]),
+            ("-o --exchange", [*request, "--encap", "many", "--exchange", "s", "-o", "s.1", "in"]),
+            ("-o --encap", [*request, "--encap", "many", "-o", "many/1.encap", "in"]),
+            ("--exchange --to", [*request, "--exchange", "config", "in"]),
+            ("-o --exchange", ["receive", "--exchange", "ours", "-o", "ours", "in"]),
+            ("-o --exchange", ["respond", "--exchange", "ours", "-o", "ours", "in"]),
+            ("-o --key", ["config", "--key", "key", "-o", "key"]),
+            ("-o --public", ["config", "--public", "key", "-o", "linked"]),
+        ):
+            with self.subTest(args=args):
+                run = self.run_twoway(*args, "--force", code=USAGE)
+                self.assertIn("different files for {} and {}, ".format(*options.split()), run.err)
+                self.assertEqual({name: self.path(name).stat().st_ino for name in self.names()},
+                                 before)
+
+    def test_devices_are_no_files_to_lose(self):
+        self.request("-o", "/dev/null", "--exchange", "/dev/null", "--force", "in")
 
     def test_appending_to_the_input_is_refused(self):
         size = self.path("in").stat().st_size
@@ -185,6 +222,22 @@ class States(Case):
                         code=NO_CREATE)
         self.run_twoway("request", "--to", "config", "--exchange", "state", "-o", "/dev/full", "in",
                         code=IO_FAILED)
+        self.assertEqual(self.names(), before)
+
+    def test_what_force_replaced_comes_back_when_the_verb_fails(self):
+        self.write("bad", self.read("req")[:-1])
+        self.write("state", b"before")
+        self.path("many").mkdir()
+        for name in ("state.1", "many/1.encap"):
+            self.write(name, b"before")
+        before = self.names()
+        request = ["request", "--to", "config", "--exchange", "state", "--force", "-o", "/dev/full"]
+        self.run_twoway("accept", "--key", "key", "--exchange", "state", "--force", "bad",
+                        code=REFUSED)
+        self.run_twoway(*request, "in", code=IO_FAILED)
+        self.run_twoway(*request, "--encap", "many", "in", code=IO_FAILED)
+        for name in ("state", "state.1", "many/1.encap"):
+            self.assertEqual(self.read(name), b"before")
         self.assertEqual(self.names(), before)
 
     def test_respond_and_receive_keep_the_state(self):

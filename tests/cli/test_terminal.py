@@ -127,12 +127,15 @@ class Pin(TerminalMixin, TokenCase):
             self.assertFalse(self.path("out").exists())
 
     def test_an_interrupt_at_the_prompt_restores_the_echo(self):
-        for how in (lambda t: t.type(b"\x03"), lambda t: t.signal(signal.SIGTERM)):
+        numbers = (signal.SIGTERM, signal.SIGQUIT, signal.SIGXCPU, signal.SIGALRM)
+        for number, how in ((signal.SIGINT, lambda t: t.type(b"\x03")),
+                            (signal.SIGQUIT, lambda t: t.type(b"\x1c")),
+                            *((n, lambda t, n=n: t.signal(n)) for n in numbers)):
             t = self.terminal(*self.accept)
             t.expect(b"PIN for token")
             t.type(b"Tig")
             how(t)
-            self.assertIn(t.wait(), (-signal.SIGINT, -signal.SIGTERM))
+            self.assertEqual(t.wait(), -number)
             self.assertTrue(t.echoes())
             self.check_no_temporaries()
             self.assertFalse(self.path("out").exists())

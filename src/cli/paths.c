@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* A file that is written must be no other file of the same command: renaming over a
+ * key, or storing an exchange where the message then goes, would lose what nothing can
+ * make again. Only IN may be named by -o, as it has been read when that is replaced. */
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli.h"
+
+enum { FIXED_PLACES = 8 }; /* those that are not counted by --to */
+
+typedef struct place {
+    const char *option;
+    char *path;
+    const char *name; /* "" for a file that is there, else its name in the folder below */
+    dev_t device;
+    ino_t inode;
+    bool writes;
+    bool comparable; /* a regular file, or none yet in a folder that is there */
+} place;
+
+typedef struct places {
+    place *items;
+    size_t count;
+    bool failed; /* no memory */
+} places;
+
+static bool stat_folder(const char *path, struct stat *st)
+{
+    char *copy = strdup(path);
+    const bool found = copy != NULL && stat(dirname(copy), st) == 0;
+
+    free(copy);
+    return found;
+}
+
+/* A file is known by its inode, one that is yet to be made by its folder's and its name. */
+static void identify(place *p)
+{
+    const char *slash = strrchr(p->path, '/');
+    struct stat st;
+
+    p->name = "";
+    if (stat(p->path, &st) == 0) {
+        p->comparable = S_ISREG(st.st_mode);
+    } else if (errno == ENOENT) {
+        p->name = slash != NULL ? slash + 1 : p->path;
+        p->comparable = stat_folder(p->path, &st);
+    }
+    if (p->comparable) {
+        p->device = st.st_dev;
+        p->inode = st.st_ino;
+    }
+}
+
+/* Takes `path`, which is NULL when there was no memory for it. */
+static void add_owned(places *all, const char *option, char *path, bool writes)
+{
+    if (path == NULL) {
+        all->failed = true;
+        return;
+    }
+    all->items[all->count] = (place){.option = option, .path = path, .writes = writes};
+    identify(&all->items[all->count++]);
+}
+
+static void add(places *all, const char *option, const char *path, bool writes)
+{
+    if (path != NULL) {
+        add_owned(all, option, strdup(path), writes);
+    }
+}
+
+static bool is_pin_file(const char *source)
+{
+    return source != NULL && strcmp(source, "ask") != 0 && strncmp(source, "env:", 4) != 0;
+}
+
+static void add_many(places *all, const options *o)
+{
+    for (size_t i = 0; i < o->to_count; i++) {
+        add_owned(all, "--encap", encap_path(o, i), true);
+        if (o->exchange != NULL) {
+            add_owned(all, "--exchange", state_path(o, i), true);
+        }
+    }
+}
+
+static void collect(places *all, const options *o)
+{
+    const bool many = o->verb->bit == VERB_REQUEST && o->encap != NULL;
+
+    add(all, "-o", o->output, true);
+    add(all, "IN", o->input, false);
+    add(all, "--key", o->key != NULL && !is_uri(o->key) ? o->key : NULL, false);
+    add(all, "--public", o->public_file, false);
+    add(all, "--config", o->config, false);
+    add(all, "--pin-source", is_pin_file(o->pin_source) ? o->pin_source : NULL, false);
+    for (size_t i = 0; i < o->to_count; i++) {
+        add(all, "--to", o->to[i], false);
+    }
+    if (many) {
+        add_many(all, o);
+        return;
+    }
+    add(all, "--encap", o->encap, false);
+    add(all, "--exchange", o->exchange, (o->verb->bit & (VERB_REQUEST | VERB_ACCEPT)) != 0);
+}
+
+static bool clash(const place *a, const place *b)
+{
+    const bool replaced_input = strcmp(a->option, "-o") == 0 && strcmp(b->option, "IN") == 0;
+
+    return (a->writes || b->writes) && !replaced_input && a->comparable && b->comparable &&
+           a->device == b->device && a->inode == b->inode && strcmp(a->name, b->name) == 0;
+}
+
+static int compare(const places *all)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        for (size_t j = i + 1; j < all->count; j++) {
+            const place *a = &all->items[i], *b = &all->items[j];
+
+            /* The path of --pin-source may be a PIN that someone typed there. */
+            if (clash(a, b)) {
+                return usage_error("expected different files for %s and %s, came one for both",
+                                   a->writes ? a->option : b->option,
+                                   a->writes ? b->option : a->option);
+            }
+        }
+    }
+    return EX_OK;
+}
+
+int paths_apart(const options *o)
+{
+    places all = {.items = calloc(FIXED_PLACES + 3 * o->to_count, sizeof(*all.items))};
+    int status;
+
+    if (all.items == NULL) {
+        return fail_tw(TW_ERR_MEMORY, ABOUT_WORK, o->verb->name);
+    }
+    collect(&all, o);
+    status = all.failed ? fail_tw(TW_ERR_MEMORY, ABOUT_WORK, o->verb->name) : compare(&all);
+    for (size_t i = 0; i < all.count; i++) {
+        free(all.items[i].path);
+    }
+    free(all.items);
+    return status;
+}
