@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "loop.h"
+
+#include <err.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PEERS 32
+
+typedef struct loop {
+    const server *server;
+    peer peers[PEERS];            /* fd -1: nobody */
+    int to_worker[2], to_loop[2]; /* pipes that carry peer * */
+    pthread_t worker;
+} loop;
+
+static void *work(void *arg)
+{
+    const loop *l = arg;
+    peer *p;
+
+    while (read(l->to_worker[0], &p, sizeof(p)) == sizeof(p)) {
+        l->server->work(p->talk);
+        if (write(l->to_loop[1], &p, sizeof(p)) != sizeof(p)) {
+            break;
+        }
+    }
+    return NULL;
+}
+
+static void hang_up(const loop *l, peer *p)
+{
+    close(p->fd);
+    p->fd = -1;
+    if (p->talk != NULL) {
+        l->server->part(p->talk);
+    }
+}
+
+/* After a step: on to the worker, to the next step, or to the end. */
+static void settle(const loop *l, peer *p, bool going_on)
+{
+    if (!going_on || (p->parting && p->len == 0)) {
+        hang_up(l, p);
+    } else if (p->working && write(l->to_worker[1], &p, sizeof(p)) != sizeof(p)) {
+        hang_up(l, p);
+    }
+}
+
+static bool give(peer *p)
+{
+    ssize_t n = send(p->fd, p->out + p->sent, p->len - p->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    p->sent += n > 0 ? (size_t)n : 0;
+    if (p->sent == p->len) {
+        p->sent = p->len = 0;
+    }
+    return n > 0;
+}
+
+static bool take(const loop *l, peer *p)
+{
+    uint8_t in[LOOP_TAKE];
+    ssize_t n = recv(p->fd, in, p->want, MSG_DONTWAIT);
+
+    return n >= 0 && l->server->take(p, in, (size_t)n);
+}
+
+static void meet(const loop *l, peer *p, int listener)
+{
+    *p = (peer){.fd = accept(listener, NULL, NULL)};
+    if (p->fd >= 0) {
+        p->talk = l->server->meet(p);
+        settle(l, p, p->talk != NULL);
+    }
+}
+
+/* Fills in what to wait for; the place for one more peer, NULL when there is none. */
+static peer *look(loop *l, struct pollfd *fds)
+{
+    peer *vacant = NULL;
+
+    for (size_t i = 0; i < PEERS; i++) {
+        peer *p = &l->peers[i];
+
+        vacant = p->fd < 0 ? p : vacant;
+        fds[i].fd = p->working ? -1 : p->fd;
+        fds[i].events = p->len > 0 ? POLLOUT : POLLIN; /* what waits is sent before more is read */
+    }
+    return vacant;
+}
+
+static void serve(loop *l, int listener, int stop)
+{
+    struct pollfd fds[PEERS + 3];
+    peer *p;
+
+    for (;;) {
+        peer *vacant = look(l, fds);
+
+        fds[PEERS] = (struct pollfd){.fd = stop, .events = POLLIN};
+        fds[PEERS + 1] = (struct pollfd){.fd = l->to_loop[0], .events = POLLIN};
+        fds[PEERS + 2] = (struct pollfd){.fd = vacant == NULL ? -1 : listener, .events = POLLIN};
+        if (poll(fds, PEERS + 3, -1) < 0) {
+            continue;
+        }
+        if (fds[PEERS].revents != 0) {
+            return;
+        }
+        for (size_t i = 0; i < PEERS; i++) {
+            p = &l->peers[i];
+            if (fds[i].fd >= 0 && fds[i].revents != 0) {
+                settle(l, p, p->len > 0 ? give(p) : take(l, p));
+            }
+        }
+        if (fds[PEERS + 1].revents != 0 && read(l->to_loop[0], &p, sizeof(p)) == sizeof(p)) {
+            p->working = false;
+            settle(l, p, l->server->worked(p));
+        }
+        if (fds[PEERS + 2].revents != 0) {
+            meet(l, vacant, listener);
+        }
+    }
+}
+
+void loop_run(int listener, int stop, const server *s)
+{
+    static loop l;
+
+    l.server = s;
+    for (size_t i = 0; i < PEERS; i++) {
+        l.peers[i].fd = -1;
+    }
+    if (pipe(l.to_worker) != 0 || pipe(l.to_loop) != 0 ||
+        pthread_create(&l.worker, NULL, work, &l) != 0) {
+        errx(1, "no worker");
+    }
+    serve(&l, listener, stop);
+    close(l.to_worker[1]);
+    pthread_join(l.worker, NULL); /* it ends what it has begun */
+    for (size_t i = 0; i < PEERS; i++) {
+        if (l.peers[i].fd >= 0) {
+            hang_up(&l, &l.peers[i]);
+        }
+    }
+}
