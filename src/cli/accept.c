@@ -70,20 +70,23 @@ static bool gate_admits(const gate *g, const tw_header *h)
 static int refuse_header(const gate *g, const tw_header *h, const char *name)
 {
     const int status = exit_status(TW_ERR_KEY, ABOUT_MESSAGE);
+    /* A body for many begins with random bytes. */
+    const char *or_encap =
+        g->o->encap == NULL ? "; if it is one body for many, give --encap with your file" : "";
 
     if (g->o->config != NULL) {
         return fail(status, name,
                     "expected a key id and suite of '%s', came key id %u with %s, %s, %s; give its "
-                    "sender the current configuration",
+                    "sender the current configuration%s",
                     g->o->config, (unsigned)h->key_id, kem_text(h->kem_id).s, kdf_text(h->kdf_id).s,
-                    aead_text(h->aead_id).s);
+                    aead_text(h->aead_id).s, or_encap);
     }
     return fail(status, name,
                 "expected key id %lu with %s, came key id %u with %s, %s, %s; give its sender the "
-                "current configuration, or name another key or --key-id",
+                "current configuration, or name another key or --key-id%s",
                 g->o->key_id == NO_KEY_ID ? 1 : g->o->key_id, kem_text(g->key->kem->id).s,
                 (unsigned)h->key_id, kem_text(h->kem_id).s, kdf_text(h->kdf_id).s,
-                aead_text(h->aead_id).s);
+                aead_text(h->aead_id).s, or_encap);
 }
 
 typedef struct opening {

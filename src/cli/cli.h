@@ -66,6 +66,7 @@ typedef struct options {
 } options;
 
 #define NO_KEY_ID 256UL
+#define MAX_CHUNK (1UL << 24) /* of --max-chunk */
 
 struct verb {
     const char *name;
@@ -112,7 +113,7 @@ int run_config(const options *o);
 int run_tokens(const options *o);
 int run_inspect(const options *o);
 int run_request(const options *o);
-int request_many(const options *o); /* multi.c: request with --encap */
+int request_many(const options *o);           /* multi.c: request with --encap */
 char *state_path(const options *o, size_t i); /* its files for receiver i, counted from 0; */
 char *encap_path(const options *o, size_t i); /* NULL without memory; the caller frees */
 int run_accept(const options *o);
@@ -143,7 +144,9 @@ int fail_errno(int status, const char *what, const char *expected, int errnum, c
 int fail_tw(tw_err err, subject about, const char *what);
 int usage_error(const char *sentence, ...) __attribute__((format(printf, 1, 2)));
 
-/* note prints a warning, or nothing with --quiet. */
+/* note prints what else there is to say, and warn "twoway: warning: <what>: ..."; with
+ * --quiet they print nothing. */
+void warn(const char *what, const char *sentence, ...) __attribute__((format(printf, 2, 3)));
 void note(const char *what, const char *sentence, ...) __attribute__((format(printf, 2, 3)));
 void set_quiet(bool quiet);
 bool is_quiet(void);
@@ -252,6 +255,11 @@ typedef struct id_text {
 id_text kem_text(uint16_t id);
 id_text kdf_text(uint16_t id);
 id_text aead_text(uint16_t id);
+
+/* What a token calls itself is for it to say, but no control characters reach the
+ * terminal, neither C0 nor C1: the length of the first character, and whether it may
+ * be shown. */
+size_t name_step(const char *name, bool *shown);
 void print_hex(const uint8_t *data, size_t len);
 
 /* --- configuration.c ----------------------------------------------------------------- */

@@ -42,6 +42,7 @@ int config_list_read(const char *path, config_list *out)
 {
     blob file;
     tw_err err;
+    bool pem;
     int status;
 
     *out = (config_list){0};
@@ -54,7 +55,14 @@ int config_list_read(const char *path, config_list *out)
         err = TW_ERR_KEY;
     }
     out->bare = !is_list(file.data, file.len);
+    pem = file.len >= 10 && memcmp(file.data, "-----BEGIN", 10) == 0;
     blob_free(&file);
+    if (err != TW_OK && pem) {
+        config_list_free(out);
+        return fail(EX_NOINPUT, path,
+                    "expected a configuration, came a PEM; make a configuration of its key with "
+                    "twoway config");
+    }
     if (err != TW_OK) {
         config_list_free(out);
         return fail_tw(err, ABOUT_CONFIG, path);

@@ -89,9 +89,6 @@ static const struct {
      "verify; check the key, --label and --chunked, or have it sent again"},
     {ABOUT_MESSAGE, TW_ERR_TRUNCATED,
      "expected a complete message, came one that ends early; have it sent again"},
-    {ABOUT_MESSAGE, TW_ERR_LIMIT,
-     "expected chunks of at most --max-chunk bytes, came a longer one; raise --max-chunk if its "
-     "sender is trusted with that much memory"},
     {ABOUT_KEY, TW_ERR_FORMAT,
      "expected an unencrypted private key in PEM, came something else; decrypt or convert it, or "
      "make one with twoway keygen"},
@@ -120,8 +117,8 @@ static const struct {
      "expected the other side's exchange, came this one; respond takes what accept stored, "
      "receive what request stored"},
     {ABOUT_URI, TW_ERR_INVALID,
-     "expected a PKCS#11 URI such as 'pkcs11:token=hpke;object=twoway', came one that does not "
-     "parse; see RFC 7512"},
+     "expected the PKCS#11 URI of one token, such as 'pkcs11:token=hpke;object=twoway', came one "
+     "that several match or that does not parse; add token= or serial=, or see RFC 7512"},
 };
 
 /* For what does not depend on the subject. */
@@ -212,17 +209,31 @@ int usage_error(const char *sentence, ...)
     return EX_USAGE;
 }
 
-void note(const char *what, const char *sentence, ...)
+static void vnote(const char *kind, const char *what, const char *sentence, va_list args)
 {
-    va_list args;
-
     if (quiet) {
         return;
     }
     progress_clear();
-    va_start(args, sentence);
-    fprintf(stderr, "twoway: %s: ", what);
+    fprintf(stderr, "twoway: %s%s: ", kind, what);
     vfprintf(stderr, sentence, args);
     fputc('\n', stderr);
+}
+
+void note(const char *what, const char *sentence, ...)
+{
+    va_list args;
+
+    va_start(args, sentence);
+    vnote("", what, sentence, args);
+    va_end(args);
+}
+
+void warn(const char *what, const char *sentence, ...)
+{
+    va_list args;
+
+    va_start(args, sentence);
+    vnote("warning: ", what, sentence, args);
     va_end(args);
 }

@@ -86,7 +86,7 @@ int blob_read(const char *path, size_t max, bool secret, blob *out)
 
     *out = (blob){0};
     if (status == EX_OK && secret && in.regular && (in.mode & (S_IRWXG | S_IRWXO)) != 0) {
-        note(in.name,
+        warn(in.name,
              "expected a secret that only its owner may read, came mode %03o; "
              "chmod 600 it",
              (unsigned)in.mode & 0777U);

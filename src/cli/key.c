@@ -2,36 +2,48 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cli.h"
 
 bool is_uri(const char *text)
 {
-    return strncmp(text, "pkcs11:", 7) == 0;
+    return strncasecmp(text, "pkcs11:", 7) == 0;
 }
 
-/* RFC 7512 section 2.4: pin-value stands in the query, one of the attributes that '&'
- * keeps apart. */
+static bool names_pin(const char *segment)
+{
+    const size_t len = strcspn(segment, "=");
+
+    for (size_t i = 0; i + 3 <= len; i++) {
+        if (strncasecmp(segment + i, "pin", 3) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A PIN belongs into the query (RFC 7512 section 2.4), and is misplaced into the path. */
 char *uri_for_message(const char *uri)
 {
-    static const char secret[] = "pin-value=";
+    const size_t scheme = is_uri(uri) ? 7 : 0;
     char *copy = strdup(uri);
-    char *to = copy != NULL ? strchr(copy, '?') : NULL;
-    char *rest = NULL;
-    char joint = '?';
+    char *from, *to, *rest = NULL;
 
-    if (to == NULL) {
-        return copy;
+    if (copy == NULL) {
+        return NULL;
     }
-    for (char *from = strtok_r(to + 1, "&", &rest); from != NULL;
-         from = strtok_r(NULL, "&", &rest)) {
+    copy[strcspn(copy, "?")] = '\0';
+    to = copy + scheme;
+    for (from = strtok_r(to, ";&", &rest); from != NULL; from = strtok_r(NULL, ";&", &rest)) {
         const size_t len = strlen(from);
 
-        if (strncmp(from, secret, sizeof(secret) - 1) != 0) {
-            *to++ = joint;
+        if (!names_pin(from)) {
+            if (to > copy + scheme) {
+                *to++ = ';';
+            }
             memmove(to, from, len);
             to += len;
-            joint = '&';
         }
     }
     tw_wipe(to, strlen(uri) - (size_t)(to - copy));
@@ -59,7 +71,13 @@ tw_token_options token_options(const options *o)
 static int fail_uri(tw_err err, subject about, const char *uri)
 {
     char *shown = uri_for_message(uri);
-    const int status = fail_tw(err, about, shown != NULL ? shown : "token");
+    const char *what = shown != NULL ? shown : "token";
+    const int status =
+        about == ABOUT_KEY && err == TW_ERR_INVALID
+            ? fail(exit_status(err, about), what,
+                   "expected one key of P-256, P-384, P-521, X25519 or X448, came several or "
+                   "another kind; add object= or id=")
+            : fail_tw(err, about, what);
 
     free(shown);
     return status;
@@ -95,8 +113,16 @@ static int open_in_file(const options *o, keyring *out)
         return status;
     }
     err = tw_key_from_pem((const char *)pem.data, pem.len, NULL, &out->key);
+    if (err != TW_OK && is_uri((const char *)pem.data)) {
+        status = fail(EX_NOINPUT, o->key,
+                      "expected a private key in PEM, came a file with a URI; say --key \"$(cat "
+                      "'%s')\"",
+                      o->key);
+    } else if (err != TW_OK) {
+        status = fail_tw(err, ABOUT_KEY, o->key);
+    }
     blob_free(&pem);
-    return err == TW_OK ? EX_OK : fail_tw(err, ABOUT_KEY, o->key);
+    return status;
 }
 
 int keyring_open(const options *o, keyring *out)

@@ -8,6 +8,8 @@
 
 #include "cli.h"
 
+enum { MAX_TRIED = 64 }; /* more than there are suites with names */
+
 typedef struct sending {
     const options *o;
     config_list *lists; /* one for each --to */
@@ -45,10 +47,47 @@ static bool all_offer(sending *s, const tw_header *h)
     return true;
 }
 
-/* The first suite, in the first receiver's order, that all receivers list and we have. */
+/* Suites that were looked at. Only those that have names count, which bounds the work
+ * that a hostile configuration can ask for. */
+typedef struct tried {
+    tw_header suites[MAX_TRIED];
+    size_t count;
+} tried;
+
+static bool is_new(tried *t, const tw_header *h)
+{
+    if (tw_kem_name(h->kem_id) == NULL || tw_kdf_name(h->kdf_id) == NULL ||
+        tw_aead_name(h->aead_id) == NULL || t->count == MAX_TRIED) {
+        return false;
+    }
+    for (size_t i = 0; i < t->count; i++) {
+        const tw_header *old = &t->suites[i];
+
+        if (old->kem_id == h->kem_id && old->kdf_id == h->kdf_id && old->aead_id == h->aead_id) {
+            return false;
+        }
+    }
+    t->suites[t->count++] = *h;
+    return true;
+}
+
+/* What request without --encap would choose, were it the only pair. */
+static bool is_served(const tw_config *c, size_t pair)
+{
+    tw_config one = *c;
+    tw_header h;
+    size_t index;
+
+    one.symmetric[0] = c->symmetric[pair];
+    one.symmetric_count = 1;
+    return tw_config_choose(&one, 1, NULL, &index, &h) == TW_OK;
+}
+
+/* The first suite, in the first receiver's order, that we have and all receivers list. */
 static int choose_suite(sending *s)
 {
     const config_list *first = &s->lists[0];
+    tried t = {0};
 
     for (size_t i = 0; i < first->count; i++) {
         const tw_config *c = &first->items[i];
@@ -57,7 +96,7 @@ static int choose_suite(sending *s)
             const tw_header h = {c->key_id, c->kem_id, c->symmetric[j].kdf_id,
                                  c->symmetric[j].aead_id};
 
-            if (all_offer(s, &h) &&
+            if (is_new(&t, &h) && is_served(c, j) && all_offer(s, &h) &&
                 tw_suite_new(h.kem_id, h.kdf_id, h.aead_id, NULL, &s->suite) == TW_OK) {
                 return EX_OK;
             }

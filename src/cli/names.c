@@ -45,6 +45,33 @@ bool symmetric_named(const char *pair, tw_symmetric *out)
            find(aeads, COUNT(aeads), tw_aead_name, comma + 1, strlen(comma + 1), &out->aead_id);
 }
 
+/* The bytes of one character of UTF-8, or 0 when they form none. */
+static size_t character_len(const unsigned char *at)
+{
+    const size_t more = *at < 0x80 ? 0 : *at < 0xe0 ? 1 : *at < 0xf0 ? 2 : 3;
+
+    if ((*at >= 0x80 && *at < 0xc2) || *at > 0xf4 || (*at == 0xe0 && at[1] < 0xa0) ||
+        (*at == 0xf0 && at[1] < 0x90)) {
+        return 0;
+    }
+    for (size_t i = 1; i <= more; i++) {
+        if ((at[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    return more + 1;
+}
+
+size_t name_step(const char *name, bool *shown)
+{
+    const unsigned char *at = (const unsigned char *)name;
+    const size_t len = character_len(at);
+    const bool c0 = *at < 0x20 || *at == 0x7f, c1 = *at == 0xc2 && len == 2 && at[1] < 0xa0;
+
+    *shown = len > 0 && !c0 && !c1;
+    return len > 0 ? len : 1;
+}
+
 static id_text text_of(const char *name, uint16_t id)
 {
     id_text text;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* Where a PIN comes from when the URI does not say, or --pin-source says first. No
- * message here repeats what --pin-source was given: someone may have typed the PIN. */
+ * message here repeats what --pin-source was given, unless that is a file: someone may
+ * have typed the PIN. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,9 +77,12 @@ static tw_err read_line(int fd, char *buf, size_t cap, size_t *len)
 
 static void prompt(int fd, const char *label)
 {
+    bool shown;
+
     dprintf(fd, "PIN for token '");
-    for (const char *c = label; c != NULL && *c != '\0'; c++) {
-        dprintf(fd, "%c", (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c);
+    for (size_t step; label != NULL && *label != '\0'; label += step) {
+        step = name_step(label, &shown);
+        dprintf(fd, "%.*s", shown ? (int)step : 1, shown ? label : "?");
     }
     dprintf(fd, "': ");
 }
@@ -145,7 +149,7 @@ static tw_err from_file(const char *path, char *buf, size_t cap, size_t *len)
                       "check its path");
     }
     if (fstat(in.fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        note("PIN", "expected a file that only its owner may read, came mode %03o; chmod 600 it",
+        warn(path, "expected a file that only its owner may read, came mode %03o; chmod 600 it",
              (unsigned)st.st_mode & 0777U);
     }
     if (input_head(&in, text, sizeof(text), &got) != EX_OK) {

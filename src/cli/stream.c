@@ -79,6 +79,24 @@ int stream_seal(tw_sealer *sealer, const options *o, input *in, output *out)
     return err == TW_OK ? EX_OK : fail_tw(err, ABOUT_WORK, in->name);
 }
 
+/* What a whole message looks like, too, when it is read as chunks. */
+static int too_long_a_chunk(const options *o, const input *in)
+{
+    const int status = exit_status(TW_ERR_LIMIT, ABOUT_MESSAGE);
+
+    if (o->max_chunk == MAX_CHUNK) {
+        return fail(status, in->name,
+                    "expected chunks of at most %lu bytes, which is the most there can be, came a "
+                    "longer one; have it sent in shorter ones, or it is a whole message: leave out "
+                    "--chunked",
+                    MAX_CHUNK);
+    }
+    return fail(status, in->name,
+                "expected chunks of at most --max-chunk bytes, came a longer one; raise "
+                "--max-chunk if its sender is trusted with that much memory, or it is a whole "
+                "message: leave out --chunked");
+}
+
 int stream_open(tw_opener *opener, const options *o, input *in, output *out)
 {
     stream s = {.in = in, .out = out};
@@ -95,6 +113,9 @@ int stream_open(tw_opener *opener, const options *o, input *in, output *out)
         return fail(exit_status(err, ABOUT_MESSAGE), in->name,
                     "expected a whole message within --max-size, came a longer one; raise "
                     "--max-size, or have it sent in chunks");
+    }
+    if (err == TW_ERR_LIMIT) {
+        return too_long_a_chunk(o, in);
     }
     return err == TW_OK ? EX_OK : fail_tw(err, ABOUT_MESSAGE, in->name);
 }

@@ -78,7 +78,7 @@ const option_row cli_options[] = {
      VERB_MESSAGES, OPTION_FLAG, 0},
     {"max-chunk", "BYTES",
      "plaintext in a chunk, 1 to 16777216, when opening at least 16384 (16384)", AT(max_chunk), 1,
-     1UL << 24, VERB_MESSAGES, OPTION_NUMBER, 0},
+     MAX_CHUNK, VERB_MESSAGES, OPTION_NUMBER, 0},
     {"label", "TEXT", "bind this label instead of OHTTP's for the direction and layout", AT(label),
      0, 0, VERB_MESSAGES, OPTION_TEXT, 0},
     {"max-size", "BYTES", "longest whole message to open (67108864)", AT(max_size), 1, SIZE_MAX / 4,

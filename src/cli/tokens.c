@@ -6,11 +6,13 @@
 
 enum { TOKEN_INITIALISED = 0x400 }; /* CKF_TOKEN_INITIALIZED */
 
-/* What a token calls itself is for it to say: no control characters reach the terminal. */
 static void print_name(const char *text)
 {
-    for (; *text != '\0'; text++) {
-        putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+    bool shown;
+
+    for (size_t step; *text != '\0'; text += step) {
+        step = name_step(text, &shown);
+        printf("%.*s", shown ? (int)step : 1, shown ? text : "?");
     }
 }
 
@@ -50,14 +52,14 @@ static void print_key(const tw_token_key_info *key)
 {
     printf("  key  %s ", kem_text(key->kem_id).s);
     print_name(key->label);
-    printf(", id ");
+    printf(key->id_len > 0 ? ", id " : ", no id");
     print_hex(key->id, key->id_len);
     printf(", %s\n       %s\n", ability(key), key->uri);
 }
 
 typedef struct listing {
-    const options *o;
-    tw_err login; /* the first that failed */
+    tw_err login;  /* the first that failed */
+    size_t closed; /* tokens without a login */
 } listing;
 
 static tw_err on_item(void *arg, const tw_token_info *token, const tw_token_key_info *key)
@@ -69,6 +71,7 @@ static tw_err on_item(void *arg, const tw_token_info *token, const tw_token_key_
         return TW_OK;
     }
     print_token(token);
+    l->closed += (token->flags & TOKEN_INITIALISED) != 0 && token->login == TW_ERR_STATE;
     if (token->login != TW_OK && token->login != TW_ERR_STATE && l->login == TW_OK) {
         l->login = token->login;
     }
@@ -77,7 +80,7 @@ static tw_err on_item(void *arg, const tw_token_info *token, const tw_token_key_
 
 int run_tokens(const options *o)
 {
-    listing l = {.o = o, .login = TW_OK};
+    listing l = {.login = TW_OK};
     tw_token_options settings = token_options(o);
     tw_err err;
 
@@ -87,6 +90,10 @@ int run_tokens(const options *o)
     err = tw_token_list(NULL, &settings, on_item, &l);
     if (err == TW_OK) {
         err = l.login;
+    }
+    if (err == TW_OK && o->pin_source != NULL && l.closed > 0) {
+        warn("tokens", "expected one token for the PIN of --pin-source, came several, so that it "
+                       "was not tried; choose one's module with --module");
     }
     return err == TW_OK ? EX_OK : fail_tw(err, ABOUT_WORK, "tokens");
 }

@@ -55,6 +55,12 @@ class Usage(Case):
         self.run_twoway("accept", "--key", uri, code=None)
         self.run_twoway("accept", "--key", uri + "&module-path=/none", code=UNAVAILABLE)
         self.run_twoway("keygen", "--token", uri, code=None)
+        for pin in ("?PIN-VALUE=", "?pin-source=/x;pin-value=", ";pin-value=", ";Pin-Value=",
+                    ";x-pin=", "?x=1&pin-value="):
+            for scheme in ("pkcs11:", "PKCS11:"):
+                uri = scheme + "token=none" + pin + self.secrets[0].decode()
+                run = self.run_twoway("accept", "--key", uri, code=None)
+                self.assertIn(f"twoway: {scheme}token=none: ", run.err)
 
     def test_help_and_version_need_nothing_else(self):
         for verb in ("keygen", "config", "tokens", "inspect", "request", "accept", "respond",
@@ -110,6 +116,17 @@ class Messages(Case):
         self.refused("accept", self.sealed("--chunked"))
         self.refused("accept", self.sealed(), "--chunked")
 
+    def test_a_whole_message_in_chunks_is_told_as_such(self):
+        self.key_and_config()
+        message = self.sealed()
+        while message[7 + 65] < 0xc0:  # read as the length of a chunk, too long
+            message = self.sealed()
+        for size, raised in (("16384", True), ("16777216", False)):
+            run = self.run_twoway("accept", "--key", "key", "--chunked", "--max-chunk", size,
+                                  input=message, code=REFUSED)
+            self.assertIn("it is a whole message: leave out --chunked", run.err)
+            self.assertEqual("raise" in run.err, raised)
+
     def test_a_whole_message_has_a_longest_size(self):
         self.key_and_config()
         message = self.sealed()
@@ -144,6 +161,14 @@ class Files(Case):
                      ["accept", "--key", "."]):
             with self.subTest(args=args):
                 self.assertEqual(self.run_twoway(*args, code=NO_INPUT).out, b"")
+
+    def test_one_file_in_the_place_of_another(self):
+        self.key_and_config()
+        self.write("uri", b"pkcs11:token=none\n")
+        for args, said in ((["request", "--to", "key"], "twoway config"),
+                           (["accept", "--key", "key", "--config", "key"], "twoway config"),
+                           (["accept", "--key", "uri"], "\"$(cat 'uri')\"")):
+            self.assertIn(said, self.run_twoway(*args, code=NO_INPUT).err)
 
     def test_damaged(self):
         self.key_and_config()

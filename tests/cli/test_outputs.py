@@ -324,7 +324,8 @@ class Secrets(Case):
         req = self.run_twoway("request", "--to", "config", "--exchange", "ours", input=b"x").out
         self.path("key").chmod(0o640)
         self.path("ours").chmod(0o604)
-        self.assertIn("mode 640", self.run_twoway("accept", "--key", "key", input=req).err)
+        self.assertIn("twoway: warning: key: expected a secret that only its owner may read, came "
+                      "mode 640", self.run_twoway("accept", "--key", "key", input=req).err)
         run = self.run_twoway("receive", "--exchange", "ours", code=REFUSED)
         self.assertIn("mode 604", run.err)
         self.assertEqual(self.run_twoway("accept", "--key", "key", "--quiet", input=req).err, "")

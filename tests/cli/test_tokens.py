@@ -76,6 +76,24 @@ class Listing(TokenCase):
         self.assertIn("not logged in", listed)
         self.assertRegex(listed, r"slot   \d+ holds a token that is not initialised")
 
+    def test_a_pin_that_is_not_tried_is_told(self):
+        self.assertEqual(self.run_twoway("tokens", *self.login).err, "")
+        self.add_token("second", PIN)
+        self.assertRegex(self.run_twoway("tokens", *self.login).err, r"\Atwoway: warning: .*--module")
+        self.assertEqual(self.run_twoway("tokens", "--module", self.module).err, "")
+
+    def test_no_control_characters_reach_the_terminal(self):
+        for name in ("a\x1bb", "a\u009bb", b"a\x9bb".decode(errors="surrogateescape")):
+            with self.subTest(name=name):
+                self.add_token(name, PIN)
+                listed = self.run_twoway("tokens", "--module", self.module).out
+                self.assertIn(b"token  a?b (", listed)
+                self.assertNotRegex(listed, rb"[\x80-\x9f\x1b]")
+                self.use_token_folder("with" + str(len(name.encode(errors="surrogateescape"))))
+        self.add_token("\u00e9\u65e5", PIN)
+        self.assertIn("token  \u00e9\u65e5 (",
+                      self.run_twoway("tokens", "--module", self.module).out.decode())
+
     def test_with_a_pin_the_keys_that_can_receive_are_shown(self):
         uri = self.token_key("x25519")
         listed = self.run_twoway("tokens", *self.login).out.decode()
@@ -138,7 +156,8 @@ class PinSources(TokenCase):
 
     def test_a_pin_that_others_may_read_is_warned_of(self):
         self.path("pin").chmod(0o644)
-        self.assertIn("mode 644", self.accept("", "--pin-source", "pin").err)
+        self.assertRegex(self.accept("", "--pin-source", "pin").err,
+                         r"\Atwoway: warning: pin: expected .* mode 644; ")
         self.assertEqual(self.accept("", "--pin-source", "pin", "--quiet").err, "")
 
     def test_one_line_ending_is_not_part_of_it(self):
@@ -186,11 +205,14 @@ class Failures(TokenCase):
     def test_a_uri_of_several_keys_is_66(self):
         self.token_key()
         self.token_key("p256", "--object", "second")
-        self.run_twoway("config", "--key", "pkcs11:token=hpke", *self.login, code=NO_INPUT)
+        run = self.run_twoway("config", "--key", "pkcs11:token=hpke", *self.login, code=NO_INPUT)
+        self.assertIn("add object= or id=", run.err)
 
     def test_a_uri_of_several_tokens_is_64(self):
         self.add_token("second", PIN)
-        self.run_twoway("keygen", "--token", "pkcs11:model=SoftHSM%20v2", *self.login, code=USAGE)
+        run = self.run_twoway("keygen", "--token", "pkcs11:model=SoftHSM%20v2", *self.login,
+                              code=USAGE)
+        self.assertIn("add token= or serial=", run.err)
 
     def test_quiet_tells_the_error_alone(self):
         run = self.run_twoway("config", "--key", "pkcs11:token=none", *self.login, "--quiet",

@@ -244,6 +244,8 @@ class OneToMany(Case):
             self.write("out/1.encap", bad)
             self.assertEqual(self.run_twoway(*accept, "--key", "key", code=REFUSED).out, b"")
         self.run_twoway("accept", "--encap", "none", "--key", "key", "body", code=NO_INPUT)
+        run = self.run_twoway("accept", "--key", "key", "body", code=REFUSED)
+        self.assertIn("give --encap", run.err)
 
     def test_all_outputs_appear_or_none(self):
         self.key_and_config()
@@ -272,6 +274,16 @@ class OneToMany(Case):
         self.run_twoway("request", "--to", "config", "--to", "config2", "--encap", "out",
                         code=NO_INPUT)
         self.assertFalse(self.path("out").exists())
+
+    def test_a_suite_that_nobody_has_comes_first(self):
+        self.key_and_config("p256", "--bare", "--suite", "hkdf-sha256,aes-128-gcm", "--suite",
+                            "hkdf-sha256,aes-256-gcm")
+        config = self.read("config")
+        self.write("config", config[:-6] + b"\xff\xff" + config[-4:])
+        for to in (["--to", "config"], ["--to", "config"] * 2):
+            self.run_twoway("request", *to, "--encap", "out", "-o", "body", "--force", input=b"x")
+            self.run_twoway("accept", "--key", "key", "--encap", "out/1.encap", "body")
+            self.assertEqual(self.read("out/1.encap")[3:7], bytes.fromhex("00010002"))
 
 
 if __name__ == "__main__":
