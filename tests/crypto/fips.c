@@ -14,6 +14,8 @@
 #include <openssl/crypto.h>
 #include <openssl/provider.h>
 
+#include <twoway/twoway.h>
+
 #include "check.h"
 #include "decoy.h"
 #include "served.h"
@@ -135,6 +137,27 @@ Test(fips, what_it_does_not_have_is_invalid_and_named)
     must_not_be_served(&fips, (triple){TW_KEM_X448_HKDF_SHA512, 1, 1}, "X448");
     must_not_be_served(&fips, (triple){TW_KEM_P256_HKDF_SHA256, 1, TW_AEAD_CHACHA20_POLY1305},
                        "ChaCha20-Poly1305");
+}
+
+/* The query may name the provider instead. Then nothing reads PEMs, which is base's. */
+Test(fips, under_its_name_alone_it_reads_no_pem)
+{
+    tw_provider named;
+    tw_key *key = NULL, *none = (tw_key *)&none;
+    tw_suite *suite = NULL;
+    char pem[1024];
+    size_t len = 0;
+
+    load();
+    named = (tw_provider){.libctx = libctx, .properties = "provider=fips"};
+    must_ok(tw_suite_new(TW_KEM_P256_HKDF_SHA256, 1, 1, &named, &suite));
+    must_ok(tw_key_generate(TW_KEM_P256_HKDF_SHA256, NULL, &named, &key));
+    must_ok(tw_key_check(key));
+    must_ok(tw_key_to_pem(key, pem, sizeof(pem), &len));
+    must_err(TW_ERR_INVALID, tw_key_from_pem(pem, len, &named, &none));
+    must(none == NULL);
+    tw_key_free(key);
+    tw_suite_free(suite);
 }
 
 /* --- Or a skip that can be seen. -------------------------------------------------------- */
