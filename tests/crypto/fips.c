@@ -122,21 +122,27 @@ Test(fips, alone_it_serves_the_nist_curves_and_aes)
 
 Test(fips, beside_others_the_query_keeps_to_it)
 {
-    must(decoy_load(libctx, DECOY_HASHES) != NULL); /* first come, first asked */
-    must(OSSL_PROVIDER_load(libctx, "default") != NULL);
+    OSSL_PROVIDER *decoy = decoy_load(libctx, DECOY_HASHES); /* first come, first asked */
+    OSSL_PROVIDER *other = OSSL_PROVIDER_load(libctx, "default");
+
+    must(decoy != NULL && other != NULL);
     load();
     must_serve_all_that_it_has();
     must_size(0, decoy_visits());
+    must(OSSL_PROVIDER_unload(decoy) == 1 && OSSL_PROVIDER_unload(other) == 1);
 }
 
 Test(fips, what_it_does_not_have_is_invalid_and_named)
 {
+    OSSL_PROVIDER *other = OSSL_PROVIDER_load(libctx, "default");
+
+    must(other != NULL);
     load();
-    must(OSSL_PROVIDER_load(libctx, "default") != NULL);
     must_not_be_served(&fips, (triple){TW_KEM_X25519_HKDF_SHA256, 1, 1}, "X25519");
     must_not_be_served(&fips, (triple){TW_KEM_X448_HKDF_SHA512, 1, 1}, "X448");
     must_not_be_served(&fips, (triple){TW_KEM_P256_HKDF_SHA256, 1, TW_AEAD_CHACHA20_POLY1305},
                        "ChaCha20-Poly1305");
+    must(OSSL_PROVIDER_unload(other) == 1);
 }
 
 /* The query may name the provider instead. Then nothing reads PEMs, which is base's. */

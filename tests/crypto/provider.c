@@ -120,12 +120,14 @@ Test(provider, a_query_that_nobody_serves_is_invalid)
 Test(provider, random_bytes_are_the_providers)
 {
     OSSL_LIB_CTX *other = OSSL_LIB_CTX_new();
+    OSSL_PROVIDER *first, *second;
     tw_provider query = {.libctx = other, .properties = "provider=default"};
     tw_provider any = {.libctx = other}, nobody = {.libctx = other, .properties = "fips=yes"};
     uint8_t drawn[3][32] = {{0}}, zeros[32] = {0};
 
-    must(decoy_load(other, DECOY_RANDOM) != NULL);
-    must(OSSL_PROVIDER_load(other, "default") != NULL);
+    first = decoy_load(other, DECOY_RANDOM);
+    second = OSSL_PROVIDER_load(other, "default");
+    must(first != NULL && second != NULL);
     for (size_t i = 0; i < 3; i++) {
         must_ok(tw_random(&query, NULL, i == 0, drawn[i], sizeof(drawn[i])));
     }
@@ -136,6 +138,7 @@ Test(provider, random_bytes_are_the_providers)
     must(memcmp(drawn[0], zeros, 32) == 0);
     must_err(TW_ERR_RANDOM, tw_random(&any, NULL, true, drawn[1], sizeof(drawn[1])));
     must(decoy_visits() > 0);
+    must(OSSL_PROVIDER_unload(first) == 1 && OSSL_PROVIDER_unload(second) == 1);
     OSSL_LIB_CTX_free(other);
 }
 
