@@ -21,23 +21,36 @@ bool slot_same(const CK_TOKEN_INFO *a, const CK_TOKEN_INFO *b)
            memcmp(a->model, b->model, sizeof(a->model)) == 0;
 }
 
+enum {
+    MOST_SLOTS = 65536,
+};
+
 /* First how many, which also makes the module look for new ones, then which: one more
  * may come in between. */
 static tw_err slot_list(module *m, CK_SLOT_ID **out, CK_ULONG *count, failure *why)
 {
     CK_RV rv = CKR_BUFFER_TOO_SMALL;
+    CK_ULONG room;
 
     *out = NULL;
-    for (int attempt = 0; attempt < 3 && rv == CKR_BUFFER_TOO_SMALL; attempt++) {
+    for (int attempt = 0; attempt < 2 && rv == CKR_BUFFER_TOO_SMALL; attempt++) {
         free(*out);
         *out = NULL;
         rv = m->fn->C_GetSlotList(CK_TRUE, NULL, count);
         if (rv == CKR_OK) {
-            *out = calloc(*count + 1, sizeof(**out));
+            if (*count > MOST_SLOTS) {
+                return fail_text(why, TW_ERR_TOKEN_FAILED, "the module counts %lu slots", *count);
+            }
+            room = *count + 1;
+            *count = room;
+            *out = calloc(room, sizeof(**out));
             if (*out == NULL) {
                 return fail_text(why, TW_ERR_MEMORY, "no memory");
             }
             rv = m->fn->C_GetSlotList(CK_TRUE, *out, count);
+            if (rv == CKR_OK && *count > room) {
+                rv = CKR_BUFFER_TOO_SMALL; /* it said more than it could write */
+            }
         }
     }
     if (rv != CKR_OK) {
