@@ -6,10 +6,12 @@
  *   bench [--quick | --smoke] [--row NAME] [--peer NAME COMMAND]
  *   bench --list     the groups of rows
  *   bench --serve    be a peer
+ *   bench --about    the libcrypto that is measured
  */
 
 #include "bench.h"
 
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,7 +63,7 @@ static void serve(plan *p)
 static int usage(void)
 {
     (void)fprintf(stderr, "bench [--quick | --smoke] [--row NAME] [--peer NAME COMMAND] | --list |"
-                          " --serve\n");
+                          " --serve | --about\n");
     return 64;
 }
 
@@ -95,6 +97,9 @@ int main(int argc, char **argv)
             i += 2;
         } else if (strcmp(argv[i], "--list") == 0) {
             return list();
+        } else if (strcmp(argv[i], "--about") == 0) {
+            (void)printf("%s\n", OpenSSL_version(OPENSSL_VERSION));
+            return 0;
         } else if (strcmp(argv[i], "--serve") == 0) {
             serving = true;
         } else {

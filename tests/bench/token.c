@@ -237,14 +237,16 @@ static void slow_row(const plan *given, unsigned delay_ms, size_t sessions)
     row r = row_named(SPEED, "slow/%u-ms/%zu", delay_ms, sessions);
     plan p = *given;
     size_t mark = bytes_mark();
+    unsigned few;
     char delay[16];
     slow_ideal ideal;
 
     if (!is_wanted(&p, r.name)) {
         return;
     }
-    /* An operation is three calls; a round has a few for each session. */
-    p.slice_ns = p.smoke ? 1 : (uint64_t)delay_ms * 3000000 * (delay_ms < 10 ? 24 : 4);
+    /* An operation is three calls; a round has a few for each session, fewer in a hurry. */
+    few = delay_ms < 10 ? 24 : p.budget_ns < 500000000 ? 2 : 4;
+    p.slice_ns = p.smoke ? 1 : (uint64_t)delay_ms * 3000000 * few;
     p.rounds = 3;
     bed_start(&b, BENCH_SLOW_MODULE, TW_KEM_X25519_HKDF_SHA256, sessions);
     bed_populate(&b, p.smoke ? sessions : sessions * 2, 1);
