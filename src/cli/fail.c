@@ -209,7 +209,8 @@ int usage_error(const char *sentence, ...)
     return EX_USAGE;
 }
 
-static void vnote(const char *kind, const char *what, const char *sentence, va_list args)
+__attribute__((format(printf, 3, 0))) static void vnote(const char *kind, const char *what,
+                                                        const char *sentence, va_list args)
 {
     if (quiet) {
         return;
