@@ -43,7 +43,10 @@ class ServerCase(TokenCase):
     def stop(self):
         if self.server.poll() is None:
             self.server.terminate()
-        self.server.wait(PATIENCE)
+        try:
+            self.server.wait(PATIENCE)
+        finally:
+            self.server.kill()
         self.said = self.read("said").decode()
 
     def connect(self):
