@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -20,6 +21,10 @@ SO_PIN = "12345678"
 
 USAGE, REFUSED, NO_INPUT, UNAVAILABLE, INTERNAL = 64, 65, 66, 69, 70
 NO_CREATE, IO_FAILED, NOT_PERMITTED = 73, 74, 77
+
+# Under nohup, or behind a shell's &, some would be ignored, and the command leaves them so.
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+    signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 class Run:
