@@ -187,8 +187,7 @@ void serve_whole(int listener, const tw_receiver *receiver, const char *name, ke
     }
 }
 
-/* --- Processes. ---------------------------------------------------------------------------------
- */
+/* --- Processes. ------------------------------------------------------------------------------ */
 
 static sigset_t waited_for(void)
 {
@@ -303,4 +302,22 @@ int start_beside(void (*child)(int fd, const char *uri), const char *uri)
     }
     close(ends[1]);
     return ends[0];
+}
+
+bool say(int fd, const void *what, size_t len)
+{
+    return send(fd, what, len, MSG_NOSIGNAL) == (ssize_t)len;
+}
+
+bool hear(int fd, void *what, size_t len)
+{
+    return recv(fd, what, len, MSG_TRUNC) == (ssize_t)len;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) {
+        errx(64, "usage: %s SOCKET KEY-URI", argv[0]);
+    }
+    return serve(argv[1], argv[2]);
 }

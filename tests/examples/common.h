@@ -15,6 +15,9 @@
 /* For what must not fail at the start. */
 #define CHECK(call) ((call) == TW_OK ? (void)0 : errx(1, "failed: %s", #call))
 
+/* Each server is this: it gives the program's exit code. */
+int serve(const char *path, const char *uri);
+
 /* A receiver under key id 1, and what it stands on. */
 typedef struct gateway {
     tw_token *token;
@@ -47,8 +50,10 @@ typedef void child_function(int listener, const char *uri, int ready);
 int keep_children(size_t count, child_function *child, int listener, const char *uri);
 void say_ready(int ready);
 
-/* start_beside runs `child` in a process of its own and gives the socket to speak with it:
- * each send is one recv. */
+/* start_beside runs `child` in a process of its own and gives the socket to speak with it.
+ * What one says the other hears whole, or not at all: false, also when the other has ended. */
 int start_beside(void (*child)(int fd, const char *uri), const char *uri);
+bool say(int fd, const void *what, size_t len);
+bool hear(int fd, void *what, size_t len);
 
 #endif

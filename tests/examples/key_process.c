@@ -8,7 +8,6 @@
  *   key_process SOCKET KEY-URI
  */
 #include <string.h>
-#include <sys/socket.h>
 
 #include "common.h"
 
@@ -19,7 +18,7 @@ typedef struct held {
 } held;
 typedef struct made {
     tw_err err;
-    size_t secret_len;
+    size_t len;
     uint8_t secret[TW_MAX_SECRET];
 } made;
 
@@ -29,16 +28,14 @@ static void key_process(int fd, const char *uri)
     held mine = {0};
     made reply = {0};
     uint8_t enc[TW_MAX_ENC];
-    ssize_t len;
 
     gateway_open(&g, uri);
     mine.kem_id = g.key->kem->id;
     memcpy(mine.public_key, g.key->public_key, g.key->kem->public_len);
-    len = send(fd, &mine, sizeof(mine), MSG_NOSIGNAL);
-    while (len > 0 && recv(fd, enc, sizeof(enc), 0) == (ssize_t)g.key->kem->enc_len) {
-        reply.secret_len = g.key->kem->secret_len;
+    for (bool on = say(fd, &mine, sizeof(mine)); on && hear(fd, enc, g.key->kem->enc_len);) {
+        reply.len = g.key->kem->secret_len;
         reply.err = g.key->ops->decap(g.key, enc, NULL, reply.secret); /* this is a back-end */
-        len = send(fd, &reply, sizeof(reply), MSG_NOSIGNAL);
+        on = say(fd, &reply, sizeof(reply));
         tw_wipe(&reply, sizeof(reply));
     }
     gateway_close(&g);
@@ -46,24 +43,19 @@ static void key_process(int fd, const char *uri)
 
 static tw_err use_key_process(tw_pending *pending, void *arg)
 {
-    const int *fd = arg;
-    made reply;
+    const int fd = *(int *)arg;
+    made reply = {.err = TW_ERR_TOKEN_ABSENT}; /* unless it answers */
     size_t enc_len;
     const uint8_t *enc = tw_pending_enc(pending, &enc_len);
-    tw_err err = TW_ERR_TOKEN_ABSENT; /* unless it answers */
 
-    if (send(*fd, enc, enc_len, MSG_NOSIGNAL) == (ssize_t)enc_len &&
-        recv(*fd, &reply, sizeof(reply), 0) == (ssize_t)sizeof(reply)) {
-        err = reply.err;
+    if (say(fd, enc, enc_len) && hear(fd, &reply, sizeof(reply)) && reply.err == TW_OK) {
+        reply.err = tw_pending_supply(pending, reply.secret, reply.len);
     }
-    if (err == TW_OK) {
-        err = tw_pending_supply(pending, reply.secret, reply.secret_len);
-    }
-    tw_wipe(&reply, sizeof(reply));
-    return err;
+    tw_wipe(reply.secret, sizeof(reply.secret));
+    return reply.err;
 }
 
-int main(int argc, char **argv)
+int serve(const char *path, const char *uri)
 {
     static const tw_key_ops no_ops = {.size = sizeof(no_ops)}; /* its secrets are supplied */
     tw_key key = {.ops = &no_ops};
@@ -71,13 +63,9 @@ int main(int argc, char **argv)
     tw_suite *suite;
     tw_kem *kem;
     held theirs;
-    int fd;
+    int fd = start_beside(key_process, uri);
 
-    if (argc != 3) {
-        errx(64, "usage: key_process SOCKET KEY-URI");
-    }
-    fd = start_beside(key_process, argv[2]);
-    if (recv(fd, &theirs, sizeof(theirs), 0) != (ssize_t)sizeof(theirs)) {
+    if (!hear(fd, &theirs, sizeof(theirs))) {
         errx(1, "no key");
     }
     CHECK(tw_kem_new(theirs.kem_id, NULL, &kem));
@@ -85,5 +73,5 @@ int main(int argc, char **argv)
     key.kem = kem;
     key.public_key = theirs.public_key;
     CHECK(tw_receiver_new(suite, 1, &key, NULL, &receiver));
-    serve_whole(listen_at(argv[1]), receiver, "server", use_key_process, &fd);
+    serve_whole(listen_at(path), receiver, "server", use_key_process, &fd);
 }

@@ -4,14 +4,28 @@
 #include <err.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define PEERS 32
 
+/* WORKING: with the other thread, neither read nor written meanwhile. */
+typedef enum stage { HEAD, WORKING, BODY, PARTING } stage;
+
+typedef struct peer {
+    int fd; /* -1: nobody */
+    stage stage;
+    bool worked;      /* what the other thread's work came to */
+    size_t got;       /* of head */
+    size_t sent, len; /* of out */
+    uint8_t head[LOOP_HEAD], out[LOOP_GIVE];
+    struct talk *talk;
+} peer;
+
 typedef struct loop {
     const server *server;
-    peer peers[PEERS];            /* fd -1: nobody */
+    peer peers[PEERS];
     int to_worker[2], to_loop[2]; /* pipes that carry peer * */
     pthread_t worker;
 } loop;
@@ -22,7 +36,7 @@ static void *work(void *arg)
     peer *p;
 
     while (read(l->to_worker[0], &p, sizeof(p)) == sizeof(p)) {
-        l->server->work(p->talk);
+        p->worked = l->server->work(p->talk);
         if (write(l->to_loop[1], &p, sizeof(p)) != sizeof(p)) {
             break;
         }
@@ -36,15 +50,13 @@ static void hang_up(const loop *l, peer *p)
     p->fd = -1;
     if (p->talk != NULL) {
         l->server->part(p->talk);
+        free(p->talk);
     }
 }
 
-/* After a step: on to the worker, to the next step, or to the end. */
 static void settle(const loop *l, peer *p, bool going_on)
 {
-    if (!going_on || (p->parting && p->len == 0)) {
-        hang_up(l, p);
-    } else if (p->working && write(l->to_worker[1], &p, sizeof(p)) != sizeof(p)) {
+    if (!going_on || (p->stage == PARTING && p->len == 0)) {
         hang_up(l, p);
     }
 }
@@ -60,19 +72,45 @@ static bool give(peer *p)
     return n > 0;
 }
 
+/* Not a byte more than the head is read until the work for it is done. */
+static bool take_head(const loop *l, peer *p)
+{
+    size_t all = l->server->head_len;
+    ssize_t n = recv(p->fd, p->head + p->got, all - p->got, MSG_DONTWAIT);
+
+    p->got += n > 0 ? (size_t)n : 0;
+    if (n <= 0 || p->got < all) {
+        return n > 0;
+    }
+    p->stage = WORKING;
+    return l->server->meet(p->talk, p->head, all) &&
+           write(l->to_worker[1], &p, sizeof(p)) == sizeof(p);
+}
+
 static bool take(const loop *l, peer *p)
 {
     uint8_t in[LOOP_TAKE];
-    ssize_t n = recv(p->fd, in, p->want, MSG_DONTWAIT);
+    ssize_t n;
 
-    return n >= 0 && l->server->take(p, in, (size_t)n);
+    if (p->stage == HEAD) {
+        return take_head(l, p);
+    }
+    n = recv(p->fd, in, sizeof(in), MSG_DONTWAIT);
+    p->stage = n == 0 ? PARTING : BODY;
+    return n >= 0 && l->server->take(p->talk, in, (size_t)n, n == 0, p->out, &p->len);
+}
+
+static bool greet(const loop *l, peer *p)
+{
+    p->stage = BODY;
+    return p->worked && l->server->greet(p->talk, p->out, &p->len);
 }
 
 static void meet(const loop *l, peer *p, int listener)
 {
     *p = (peer){.fd = accept(listener, NULL, NULL)};
     if (p->fd >= 0) {
-        p->talk = l->server->meet(p);
+        p->talk = calloc(1, l->server->talk_size);
         settle(l, p, p->talk != NULL);
     }
 }
@@ -86,7 +124,7 @@ static peer *look(loop *l, struct pollfd *fds)
         peer *p = &l->peers[i];
 
         vacant = p->fd < 0 ? p : vacant;
-        fds[i].fd = p->working ? -1 : p->fd;
+        fds[i].fd = p->stage == WORKING ? -1 : p->fd;
         fds[i].events = p->len > 0 ? POLLOUT : POLLIN; /* what waits is sent before more is read */
     }
     return vacant;
@@ -116,8 +154,7 @@ static void serve(loop *l, int listener, int stop)
             }
         }
         if (fds[PEERS + 1].revents != 0 && read(l->to_loop[0], &p, sizeof(p)) == sizeof(p)) {
-            p->working = false;
-            settle(l, p, l->server->worked(p));
+            settle(l, p, greet(l, p));
         }
         if (fds[PEERS + 2].revents != 0) {
             meet(l, vacant, listener);
@@ -129,6 +166,9 @@ void loop_run(int listener, int stop, const server *s)
 {
     static loop l;
 
+    if (s->head_len > LOOP_HEAD) {
+        errx(1, "a head of %zu bytes is too long", s->head_len);
+    }
     l.server = s;
     for (size_t i = 0; i < PEERS; i++) {
         l.peers[i].fd = -1;

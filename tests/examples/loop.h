@@ -5,36 +5,30 @@
 /*
  * A loop of poll(2) that knows nothing of messages, as a server has one already. What a peer
  * can make it hold is one `peer`: nothing is read from one that has not taken all that it was
- * sent. Work that takes its time is done on a second thread. (A server for the world would
- * also have a deadline for each peer.)
+ * sent. A peer begins with a head, for which work is done that takes its time, on a second
+ * thread. (A server for the world would also have a deadline for each peer.)
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#define LOOP_HEAD 256   /* bytes of a head, at most */
 #define LOOP_TAKE 4096  /* bytes read at a time, at most */
 #define LOOP_GIVE 20600 /* bytes that wait to be sent, at most */
 
-struct talk; /* what the server keeps for one peer */
+struct talk; /* what the server keeps for one peer: talk_size bytes, zeros at first */
 
-typedef struct peer {
-    int fd;
-    size_t want;      /* read at most that many bytes next, up to LOOP_TAKE */
-    bool working;     /* with the other thread: neither read nor written meanwhile */
-    bool parting;     /* hang up once all is sent */
-    size_t sent, len; /* of out */
-    uint8_t out[LOOP_GIVE];
-    struct talk *talk;
-} peer;
-
+/* In this order; false: hang up. `out` has LOOP_GIVE bytes, of which *len are sent. */
 typedef struct server {
-    struct talk *(*meet)(peer *p);
-    void (*part)(struct talk *talk);
-    bool (*take)(peer *p, const uint8_t *in, size_t len); /* len 0: it has sent all it will */
-    void (*work)(struct talk *talk); /* on the other thread, after take has set `working` */
-    bool (*worked)(peer *p);         /* back on this one */
-} server;                            /* false: hang up */
+    size_t talk_size, head_len;
+    bool (*meet)(struct talk *t, const uint8_t *head, size_t len);
+    bool (*work)(struct talk *t); /* on the other thread */
+    bool (*greet)(struct talk *t, uint8_t *out, size_t *len);
+    bool (*take)(struct talk *t, const uint8_t *in, size_t in_len, bool last, uint8_t *out,
+                 size_t *len); /* last: the peer has sent all it will */
+    void (*part)(struct talk *t);
+} server;
 
 /* loop_run serves until `stop` becomes readable. */
 void loop_run(int listener, int stop, const server *s);

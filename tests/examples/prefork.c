@@ -32,10 +32,7 @@ static void child(int listener, const char *uri, int ready)
     serve_whole(listener, g.receiver, name, use_token, NULL);
 }
 
-int main(int argc, char **argv)
+int serve(const char *path, const char *uri)
 {
-    if (argc != 3) {
-        errx(64, "usage: prefork SOCKET KEY-URI");
-    }
-    return keep_children(CHILDREN, child, listen_at(argv[1]), argv[2]);
+    return keep_children(CHILDREN, child, listen_at(path), uri);
 }
