@@ -10,8 +10,8 @@ static bool has_not(CK_RV rv)
 }
 
 /* The length first: NSS 3.110 refuses large buffers for short values. */
-tw_err attr_get(const line *l, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, uint8_t **value,
-                size_t *len)
+tw_err twp_attr_get(const line *l, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, uint8_t **value,
+                    size_t *len)
 {
     CK_ATTRIBUTE a = {type, NULL, 0};
     CK_RV rv = l->fn->C_GetAttributeValue(l->session, object, &a, 1);
@@ -22,15 +22,15 @@ tw_err attr_get(const line *l, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, 
         return TW_OK;
     }
     if (rv != CKR_OK) {
-        return fail_rv(l->why, "C_GetAttributeValue", rv);
+        return twp_fail_rv(l->why, "C_GetAttributeValue", rv);
     }
     if (a.ulValueLen > MAX_ATTR) {
-        return fail_text(l->why, TW_ERR_TOKEN_FAILED, "attribute 0x%lx is said to have %lu bytes",
-                         type, a.ulValueLen);
+        return twp_fail_text(l->why, TW_ERR_TOKEN_FAILED,
+                             "attribute 0x%lx is said to have %lu bytes", type, a.ulValueLen);
     }
     *value = calloc(1, a.ulValueLen + 1);
     if (*value == NULL) {
-        return fail_text(l->why, TW_ERR_MEMORY, "no memory");
+        return twp_fail_text(l->why, TW_ERR_MEMORY, "no memory");
     }
     *len = a.ulValueLen;
     a.pValue = *value;
@@ -43,18 +43,18 @@ tw_err attr_get(const line *l, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, 
     *value = NULL;
     *len = 0;
     if (rv == CKR_OK && a.ulValueLen != CK_UNAVAILABLE_INFORMATION) {
-        return fail_text(l->why, TW_ERR_TOKEN_FAILED, "attribute 0x%lx grew while it was read",
-                         type);
+        return twp_fail_text(l->why, TW_ERR_TOKEN_FAILED, "attribute 0x%lx grew while it was read",
+                             type);
     }
-    return rv == CKR_OK || has_not(rv) ? TW_OK : fail_rv(l->why, "C_GetAttributeValue", rv);
+    return rv == CKR_OK || has_not(rv) ? TW_OK : twp_fail_rv(l->why, "C_GetAttributeValue", rv);
 }
 
-tw_err attr_bool(const line *l, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, bool otherwise,
-                 bool *out)
+tw_err twp_attr_bool(const line *l, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, bool otherwise,
+                     bool *out)
 {
     uint8_t *value;
     size_t len;
-    tw_err err = attr_get(l, object, type, &value, &len);
+    tw_err err = twp_attr_get(l, object, type, &value, &len);
 
     *out = otherwise;
     if (err == TW_OK && len == 1) {
@@ -77,22 +77,23 @@ static tw_err find_some(const line *l, CK_OBJECT_HANDLE **out, size_t *count, CK
 
     *got = 0;
     if (bigger == NULL) {
-        return fail_text(l->why, TW_ERR_MEMORY, "no memory");
+        return twp_fail_text(l->why, TW_ERR_MEMORY, "no memory");
     }
     *out = bigger;
     rv = l->fn->C_FindObjects(l->session, *out + *count, BATCH, got);
     if (rv != CKR_OK) {
-        return fail_rv(l->why, "C_FindObjects", rv);
+        return twp_fail_rv(l->why, "C_FindObjects", rv);
     }
     if (*got > BATCH || *count + *got > MOST_OBJECTS) {
-        return fail_text(l->why, TW_ERR_TOKEN_FAILED, "C_FindObjects gave more than was asked for");
+        return twp_fail_text(l->why, TW_ERR_TOKEN_FAILED,
+                             "C_FindObjects gave more than was asked for");
     }
     *count += *got;
     return TW_OK;
 }
 
-tw_err object_find(const line *l, CK_ATTRIBUTE *match, CK_ULONG match_count,
-                   CK_OBJECT_HANDLE **out, size_t *count)
+tw_err twp_object_find(const line *l, CK_ATTRIBUTE *match, CK_ULONG match_count,
+                       CK_OBJECT_HANDLE **out, size_t *count)
 {
     CK_ULONG got = 1;
     CK_RV rv = l->fn->C_FindObjectsInit(l->session, match, match_count);
@@ -101,14 +102,14 @@ tw_err object_find(const line *l, CK_ATTRIBUTE *match, CK_ULONG match_count,
     *out = NULL;
     *count = 0;
     if (rv != CKR_OK) {
-        return fail_rv(l->why, "C_FindObjectsInit", rv);
+        return twp_fail_rv(l->why, "C_FindObjectsInit", rv);
     }
     while (err == TW_OK && got != 0) {
         err = find_some(l, out, count, &got);
     }
     rv = l->fn->C_FindObjectsFinal(l->session);
     if (err == TW_OK && rv != CKR_OK) {
-        err = fail_rv(l->why, "C_FindObjectsFinal", rv);
+        err = twp_fail_rv(l->why, "C_FindObjectsFinal", rv);
     }
     if (err != TW_OK) {
         free(*out);

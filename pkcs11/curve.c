@@ -56,7 +56,7 @@ static const curve curves[] = {
                                            "curve448")}},
 };
 
-const curve *curve_by_kem(uint16_t kem_id)
+const curve *twp_curve_by_kem(uint16_t kem_id)
 {
     for (size_t i = 0; i < LENGTH(curves); i++) {
         if (curves[i].kem_id == kem_id) {
@@ -79,7 +79,7 @@ static bool has_params(const curve *c, const uint8_t *params, size_t len)
 }
 
 /* By CKA_EC_PARAMS alone: X25519 is seen under three values of CKA_KEY_TYPE. */
-const curve *curve_by_params(const uint8_t *params, size_t len)
+const curve *twp_curve_by_params(const uint8_t *params, size_t len)
 {
     for (size_t i = 0; params != NULL && i < LENGTH(curves); i++) {
         if (has_params(&curves[i], params, len)) {
@@ -97,7 +97,7 @@ enum {
 /* The forms are told apart by their exact length: 04 begins an uncompressed point and
  * an OCTET STRING alike. The last two rows are a TPM's P-521, whose length byte lacks
  * the 81 that DER asks for, and the BIT STRING that some use for X25519. */
-bool point_decode(const curve *c, const uint8_t *in, size_t len, uint8_t *out)
+bool twp_point_decode(const curve *c, const uint8_t *in, size_t len, uint8_t *out)
 {
     size_t n = c->public_len;
     size_t skip = 0;
@@ -121,7 +121,7 @@ bool point_decode(const curve *c, const uint8_t *in, size_t len, uint8_t *out)
     return true;
 }
 
-size_t point_encode(const curve *c, const uint8_t *point, uint8_t *out)
+size_t twp_point_encode(const curve *c, const uint8_t *point, uint8_t *out)
 {
     size_t at = 0;
 

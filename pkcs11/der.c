@@ -76,7 +76,7 @@ static bool spki_content(const curve *c, bytes spki, uint8_t *out)
     if (is_ec_public_key(&oid) && !next(&algorithm, &tag, &whole, &oid)) {
         return false;
     }
-    if (curve_by_params(whole.data, whole.len) != c || bits.len != c->public_len + 1 ||
+    if (twp_curve_by_params(whole.data, whole.len) != c || bits.len != c->public_len + 1 ||
         bits.data[0] != 0) {
         return false;
     }
@@ -84,7 +84,7 @@ static bool spki_content(const curve *c, bytes spki, uint8_t *out)
     return true;
 }
 
-bool spki_point(const curve *c, const uint8_t *der, size_t len, uint8_t *out)
+bool twp_spki_point(const curve *c, const uint8_t *der, size_t len, uint8_t *out)
 {
     bytes rest = {der, len}, spki;
 
@@ -93,7 +93,7 @@ bool spki_point(const curve *c, const uint8_t *der, size_t len, uint8_t *out)
 
 /* Certificate, RFC 5280 section 4.1: the key is the seventh field of what is signed, or
  * the sixth without a version. */
-bool certificate_point(const curve *c, const uint8_t *der, size_t len, uint8_t *out)
+bool twp_certificate_point(const curve *c, const uint8_t *der, size_t len, uint8_t *out)
 {
     bytes rest = {der, len}, certificate, fields, whole, content;
     uint8_t tag;

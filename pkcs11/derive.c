@@ -34,8 +34,8 @@ static CK_ULONG derived_template(unsigned shape, bool readable, CK_ULONG *len,
     return n;
 }
 
-tw_err derive_dh(op *o, CK_OBJECT_HANDLE key, const agreement *a, const uint8_t *point,
-                 bool readable, CK_OBJECT_HANDLE *out)
+tw_err twp_derive_dh(op *o, CK_OBJECT_HANDLE key, const agreement *a, const uint8_t *point,
+                     bool readable, CK_OBJECT_HANDLE *out)
 {
     const curve *c = a->key->curve;
     const recipe *r = &a->key->recipe;
@@ -49,18 +49,18 @@ tw_err derive_dh(op *o, CK_OBJECT_HANDLE key, const agreement *a, const uint8_t 
     params.ulPublicDataLen = c->public_len;
     params.pPublicData = encoded;
     if (r->der_point) {
-        params.ulPublicDataLen = point_encode(c, point, encoded);
+        params.ulPublicDataLen = twp_point_encode(c, point, encoded);
     } else {
         memcpy(encoded, point, c->public_len);
     }
     *out = CK_INVALID_HANDLE;
     rv = o->line.fn->C_DeriveKey(o->line.session, &mechanism, key, template,
                                  derived_template(r->shape, readable, &len, template), out);
-    return rv == CKR_OK ? TW_OK : fail_rv(o->line.why, "C_DeriveKey", rv);
+    return rv == CKR_OK ? TW_OK : twp_fail_rv(o->line.why, "C_DeriveKey", rv);
 }
 
 /* A secret that stays behind would outlive this operation: end its session. */
-void object_destroy(op *o, CK_OBJECT_HANDLE object)
+void twp_object_destroy(op *o, CK_OBJECT_HANDLE object)
 {
     if (o->line.fn->C_DestroyObject(o->line.session, object) != CKR_OK) {
         o->broken = true;
@@ -69,20 +69,29 @@ void object_destroy(op *o, CK_OBJECT_HANDLE object)
 
 /* Exactly Ndh bytes, leading zeros and all (RFC 9180 section 4.1): tokens have been seen
  * to pad, to cut at either end, and to answer CKR_OK with a length of -1. */
-tw_err value_read(op *o, CK_OBJECT_HANDLE object, uint8_t *out, size_t len)
+tw_err twp_value_read(op *o, CK_OBJECT_HANDLE object, uint8_t *out, size_t len)
 {
     CK_ATTRIBUTE value = {CKA_VALUE, out, len};
+    uint8_t any = 0;
     CK_RV rv;
 
     memset(out, 0, len);
     rv = o->line.fn->C_GetAttributeValue(o->line.session, object, &value, 1);
     if (rv != CKR_OK) {
-        return fail_rv(o->line.why, "C_GetAttributeValue", rv);
+        return twp_fail_rv(o->line.why, "C_GetAttributeValue", rv);
     }
     if (value.ulValueLen != len) {
-        return fail_text(o->line.why, TW_ERR_TOKEN_FAILED,
-                         "the token gave a secret of %ld bytes in place of %zu",
-                         (long)value.ulValueLen, len);
+        return twp_fail_text(o->line.why, TW_ERR_TOKEN_FAILED,
+                             "the token gave a secret of %ld bytes in place of %zu",
+                             (long)value.ulValueLen, len);
+    }
+    for (size_t i = 0; i < len; i++) {
+        any |= out[i];
+    }
+    /* Every point was checked, and no peer can aim at the one whose x-coordinate is zero: that
+     * takes the private key. So nothing was written. */
+    if (any == 0) {
+        return twp_fail_text(o->line.why, TW_ERR_TOKEN_FAILED, "the token gave a secret of zeros");
     }
     return TW_OK;
 }
@@ -91,13 +100,13 @@ static tw_err one_dh(op *o, CK_OBJECT_HANDLE key, const agreement *a, const uint
                      uint8_t *out)
 {
     CK_OBJECT_HANDLE object;
-    tw_err err = derive_dh(o, key, a, point, true, &object);
+    tw_err err = twp_derive_dh(o, key, a, point, true, &object);
 
     if (err != TW_OK) {
         return err;
     }
-    err = value_read(o, object, out, a->key->curve->dh_len);
-    object_destroy(o, object);
+    err = twp_value_read(o, object, out, a->key->curve->dh_len);
+    twp_object_destroy(o, object);
     return err;
 }
 
@@ -120,13 +129,14 @@ static tw_err run_value(op *o, CK_OBJECT_HANDLE key, const agreement *a)
         err = tw_dhkem_secret(a->key->base.kem, dh, used, a->enc, a->recipient_public,
                               a->sender_public, a->secret);
         if (err == TW_ERR_FORMAT) { /* every point was checked: this is no peer's doing */
-            err = fail_text(o->line.why, TW_ERR_TOKEN_FAILED, "the token gave zeros as DH output");
+            err = twp_fail_text(o->line.why, TW_ERR_TOKEN_FAILED,
+                                "the token gave zeros as DH output");
         } else if (err != TW_OK) {
-            err = fail_text(o->line.why, err, "the KEM's key derivation failed");
+            err = twp_fail_text(o->line.why, err, "the KEM's key derivation failed");
         }
     }
     tw_wipe(dh, sizeof(dh));
     return err;
 }
 
-const strategy strategy_value = {"S1", true, run_value};
+const strategy twp_strategy_value = {"S1", true, run_value};

@@ -29,25 +29,25 @@ static tw_err start(op *o, const curve *c, uint8_t pad)
     CK_RV rv = o->line.fn->C_DigestInit(o->line.session, &mechanism);
 
     if (rv != CKR_OK) {
-        return fail_rv(o->line.why, "C_DigestInit", rv);
+        return twp_fail_rv(o->line.why, "C_DigestInit", rv);
     }
     memset(block, pad, c->hash_block);
     rv = o->line.fn->C_DigestUpdate(o->line.session, block, c->hash_block);
-    return rv == CKR_OK ? TW_OK : fail_rv(o->line.why, "C_DigestUpdate", rv);
+    return rv == CKR_OK ? TW_OK : twp_fail_rv(o->line.why, "C_DigestUpdate", rv);
 }
 
 static tw_err add(op *o, uint8_t *data, size_t len)
 {
     CK_RV rv = o->line.fn->C_DigestUpdate(o->line.session, data, len);
 
-    return rv == CKR_OK ? TW_OK : fail_rv(o->line.why, "C_DigestUpdate", rv);
+    return rv == CKR_OK ? TW_OK : twp_fail_rv(o->line.why, "C_DigestUpdate", rv);
 }
 
 static tw_err add_key(op *o, CK_OBJECT_HANDLE object)
 {
     CK_RV rv = o->line.fn->C_DigestKey(o->line.session, object);
 
-    return rv == CKR_OK ? TW_OK : fail_rv(o->line.why, "C_DigestKey", rv);
+    return rv == CKR_OK ? TW_OK : twp_fail_rv(o->line.why, "C_DigestKey", rv);
 }
 
 static tw_err finish(op *o, const curve *c, uint8_t *out)
@@ -56,11 +56,11 @@ static tw_err finish(op *o, const curve *c, uint8_t *out)
     CK_RV rv = o->line.fn->C_DigestFinal(o->line.session, out, &len);
 
     if (rv != CKR_OK) {
-        return fail_rv(o->line.why, "C_DigestFinal", rv);
+        return twp_fail_rv(o->line.why, "C_DigestFinal", rv);
     }
     return len == c->hash_len ? TW_OK
-                              : fail_text(o->line.why, TW_ERR_TOKEN_FAILED,
-                                          "the token gave a hash of %lu bytes", len);
+                              : twp_fail_text(o->line.why, TW_ERR_TOKEN_FAILED,
+                                              "the token gave a hash of %lu bytes", len);
 }
 
 static tw_err add_prefix(op *o, const agreement *a)
@@ -70,7 +70,7 @@ static tw_err add_prefix(op *o, const agreement *a)
     tw_err err = tw_dhkem_prefix(a->key->base.kem, data, MOST_PREFIX, &len);
 
     if (err != TW_OK) {
-        return fail_text(o->line.why, err, "the KEM's key derivation failed");
+        return twp_fail_text(o->line.why, err, "the KEM's key derivation failed");
     }
     if (a->host_dh != NULL) {
         memcpy(data + len, a->host_dh, a->key->curve->dh_len);
@@ -138,7 +138,7 @@ static tw_err run_digest(op *o, CK_OBJECT_HANDLE key, const agreement *a)
     tw_err err = TW_OK;
 
     for (size_t i = 0; err == TW_OK && i < a->point_count; i++) {
-        err = derive_dh(o, key, a, a->points[i], false, &dh[i]);
+        err = twp_derive_dh(o, key, a, a->points[i], false, &dh[i]);
         made += err == TW_OK;
     }
     if (err == TW_OK) {
@@ -148,14 +148,14 @@ static tw_err run_digest(op *o, CK_OBJECT_HANDLE key, const agreement *a)
         err = tw_dhkem_expand(a->key->base.kem, prk, a->key->curve->hash_len, a->enc,
                               a->recipient_public, a->sender_public, a->secret);
         if (err != TW_OK) {
-            err = fail_text(o->line.why, err, "the KEM's key derivation failed");
+            err = twp_fail_text(o->line.why, err, "the KEM's key derivation failed");
         }
     }
     while (made > 0) {
-        object_destroy(o, dh[--made]);
+        twp_object_destroy(o, dh[--made]);
     }
     tw_wipe(prk, sizeof(prk));
     return err;
 }
 
-const strategy strategy_digest = {"S3", false, run_digest};
+const strategy twp_strategy_digest = {"S3", false, run_digest};

@@ -4,36 +4,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-tw_err curve_read(const line *l, CK_OBJECT_HANDLE object, const curve **out)
+tw_err twp_curve_read(const line *l, CK_OBJECT_HANDLE object, const curve **out)
 {
     uint8_t *params;
     size_t len;
-    tw_err err = attr_get(l, object, CKA_EC_PARAMS, &params, &len);
+    tw_err err = twp_attr_get(l, object, CKA_EC_PARAMS, &params, &len);
 
-    *out = err == TW_OK ? curve_by_params(params, len) : NULL;
+    *out = err == TW_OK ? twp_curve_by_params(params, len) : NULL;
     free(params);
     return err;
 }
 
-tw_err key_examine(const line *l, CK_OBJECT_HANDLE object, candidate *out)
+tw_err twp_key_examine(const line *l, CK_OBJECT_HANDLE object, candidate *out)
 {
     tw_err err;
 
     *out = (candidate){.object = object};
-    err = curve_read(l, object, &out->curve);
+    err = twp_curve_read(l, object, &out->curve);
     if (err == TW_OK && out->curve != NULL) {
-        err = public_find(l, object, out->curve, out->public_key, &out->has_public);
+        err = twp_public_find(l, object, out->curve, out->public_key, &out->has_public);
     }
     return err;
 }
 
-tw_err key_objects(const line *l, CK_OBJECT_CLASS class, const CK_ATTRIBUTE *names,
-                   CK_ULONG name_count, CK_OBJECT_HANDLE **out, size_t *count)
+tw_err twp_key_objects(const line *l, CK_OBJECT_CLASS class, const CK_ATTRIBUTE *names,
+                       CK_ULONG name_count, CK_OBJECT_HANDLE **out, size_t *count)
 {
     CK_ATTRIBUTE match[3] = {{CKA_CLASS, &class, sizeof(class)}};
 
     memcpy(match + 1, names, name_count * sizeof(*names));
-    return object_find(l, match, name_count + 1, out, count);
+    return twp_object_find(l, match, name_count + 1, out, count);
 }
 
 /* --- Again, after a loss. --------------------------------------------------------- */
@@ -42,7 +42,7 @@ tw_err key_objects(const line *l, CK_OBJECT_CLASS class, const CK_ATTRIBUTE *nam
 static tw_err is_same(op *o, const token_key *k, CK_OBJECT_HANDLE object, bool *same)
 {
     candidate c;
-    tw_err err = key_examine(&o->line, object, &c);
+    tw_err err = twp_key_examine(&o->line, object, &c);
 
     *same = false;
     if (err != TW_OK || c.curve != k->curve) {
@@ -52,7 +52,7 @@ static tw_err is_same(op *o, const token_key *k, CK_OBJECT_HANDLE object, bool *
         *same = c.has_public && memcmp(c.public_key, k->public_key, c.curve->public_len) == 0;
         return TW_OK;
     }
-    err = key_prove(o, k, object);
+    err = twp_key_prove(o, k, object);
     *same = err == TW_OK;
     return err == TW_ERR_KEY ? TW_OK : err;
 }
@@ -61,11 +61,11 @@ static tw_err is_same(op *o, const token_key *k, CK_OBJECT_HANDLE object, bool *
 static tw_err none_found(op *o)
 {
     if ((o->token->info.flags & CKF_LOGIN_REQUIRED) != 0 &&
-        !session_is_user(o->token, o->session)) {
-        return fail_rv(o->line.why, "C_FindObjects", CKR_USER_NOT_LOGGED_IN);
+        !twp_session_is_user(o->token, o->session)) {
+        return twp_fail_rv(o->line.why, "C_FindObjects", CKR_USER_NOT_LOGGED_IN);
     }
-    (void)fail_text(o->line.why, TW_ERR_TOKEN_ABSENT,
-                    "the token no longer has the key: none of its name has its public half");
+    (void)twp_fail_text(o->line.why, TW_ERR_TOKEN_ABSENT,
+                        "the token no longer has the key: none of its name has its public half");
     /* SoftHSM whose files went away and came back shows none before it is initialised anew. */
     o->line.why->loss = LOSS_MODULE;
     return TW_ERR_TOKEN_ABSENT;
@@ -86,7 +86,7 @@ static tw_err find_again(op *o, const token_key *k, CK_OBJECT_HANDLE *out)
     if (k->label_len > 0) {
         names[n++] = (CK_ATTRIBUTE){CKA_LABEL, k->label, k->label_len};
     }
-    err = key_objects(&o->line, CKO_PRIVATE_KEY, names, n, &objects, &count);
+    err = twp_key_objects(&o->line, CKO_PRIVATE_KEY, names, n, &objects, &count);
     for (size_t i = 0; err == TW_OK && !same && i < count; i++) {
         *out = objects[i];
         err = is_same(o, k, *out, &same);
@@ -100,7 +100,7 @@ static bool era_same(const era *a, const era *b)
     return a->epoch == b->epoch && a->generation == b->generation && a->logins == b->logins;
 }
 
-tw_err key_handle(op *o, token_key *k, CK_OBJECT_HANDLE *out)
+tw_err twp_key_handle(op *o, token_key *k, CK_OBJECT_HANDLE *out)
 {
     tw_token *t = o->token;
     bool known;
@@ -143,8 +143,8 @@ static tw_err choose(search *s, candidate *c, failure *why)
         s->foreign++;
         return TW_OK;
     }
-    if (s->given != NULL && (!given_fits || (c->has_public && memcmp(c->public_key, s->given,
-                                                                     s->given_len) != 0))) {
+    if (s->given != NULL &&
+        (!given_fits || (c->has_public && memcmp(c->public_key, s->given, s->given_len) != 0))) {
         s->others++;
         return TW_OK;
     }
@@ -156,20 +156,22 @@ static tw_err choose(search *s, candidate *c, failure *why)
         memcmp(c->public_key, s->chosen.public_key, c->curve->public_len) == 0) {
         return TW_OK; /* the same key once more */
     }
-    return fail_text(why, TW_ERR_INVALID, "several different keys match: name one by object= or id=");
+    return twp_fail_text(why, TW_ERR_INVALID,
+                         "several different keys match: name one by object= or id=");
 }
 
 static tw_err none_chosen(const search *s, failure *why)
 {
     if (s->others > 0) {
-        return fail_text(why, TW_ERR_KEY, "the public key given is not that of the key named");
+        return twp_fail_text(why, TW_ERR_KEY, "the public key given is not that of the key named");
     }
     if (s->foreign > 0) {
-        return fail_text(why, TW_ERR_TOKEN_POLICY,
-                         "the key named is not on a curve of HPKE: P-256, P-384, P-521, X25519, X448");
+        return twp_fail_text(
+            why, TW_ERR_TOKEN_POLICY,
+            "the key named is not on a curve of HPKE: P-256, P-384, P-521, X25519, X448");
     }
-    return fail_text(why, TW_ERR_TOKEN_ABSENT,
-                     "no such private key in this token: see twoway tokens for those it has");
+    return twp_fail_text(why, TW_ERR_TOKEN_ABSENT,
+                         "no such private key in this token: see twoway tokens for those it has");
 }
 
 static tw_err choose_among(const line *l, search *s)
@@ -177,14 +179,15 @@ static tw_err choose_among(const line *l, search *s)
     CK_ATTRIBUTE names[2];
     CK_OBJECT_HANDLE *objects;
     size_t count;
-    tw_err err = key_objects(l, CKO_PRIVATE_KEY, names, uri_names(s->uri, names), &objects, &count);
+    tw_err err =
+        twp_key_objects(l, CKO_PRIVATE_KEY, names, twp_uri_names(s->uri, names), &objects, &count);
 
     s->chosen = (candidate){0};
     s->foreign = s->others = 0;
     for (size_t i = 0; err == TW_OK && i < count; i++) {
         candidate c;
 
-        err = key_examine(l, objects[i], &c);
+        err = twp_key_examine(l, objects[i], &c);
         if (err == TW_OK) {
             err = choose(s, &c, l->why);
         }
@@ -198,28 +201,29 @@ static tw_err set_public(token_key *k, const search *s, failure *why)
     const candidate *c = &s->chosen;
 
     if (!c->has_public && s->given == NULL) {
-        return fail_text(why, TW_ERR_TOKEN_ABSENT,
-                         "the token holds no public half of the key: no object or certificate of "
-                         "its id, no EC_POINT in it; add one or give it");
+        return twp_fail_text(
+            why, TW_ERR_TOKEN_ABSENT,
+            "the token holds no public half of the key: no object or certificate of "
+            "its id, no EC_POINT in it; add one or give it");
     }
     k->public_given = !c->has_public;
     memcpy(k->public_key, c->has_public ? c->public_key : s->given, c->curve->public_len);
     if (k->kem->check(k->kem, k->public_key) != TW_OK) {
-        return fail_text(why, k->public_given ? TW_ERR_KEY : TW_ERR_TOKEN_FAILED,
-                         "the public half is not a usable point of %s",
-                         tw_kem_name(c->curve->kem_id));
+        return twp_fail_text(why, k->public_given ? TW_ERR_KEY : TW_ERR_TOKEN_FAILED,
+                             "the public half is not a usable point of %s",
+                             tw_kem_name(c->curve->kem_id));
     }
     return TW_OK;
 }
 
 static tw_err describe(const line *l, CK_OBJECT_HANDLE object, token_key *k)
 {
-    tw_err err = attr_get(l, object, CKA_LABEL, &k->label, &k->label_len);
+    tw_err err = twp_attr_get(l, object, CKA_LABEL, &k->label, &k->label_len);
 
     if (err == TW_OK) {
-        err = attr_get(l, object, CKA_ID, &k->id, &k->id_len);
+        err = twp_attr_get(l, object, CKA_ID, &k->id, &k->id_len);
     }
-    return err == TW_OK ? attr_bool(l, object, CKA_DERIVE, true, &k->derive) : err;
+    return err == TW_OK ? twp_attr_bool(l, object, CKA_DERIVE, true, &k->derive) : err;
 }
 
 static tw_err find_first(op *o, void *arg)
@@ -229,7 +233,7 @@ static tw_err find_first(op *o, void *arg)
     tw_err err = choose_among(&o->line, s);
 
     if (err == TW_OK) {
-        err = key_new(o->token, s->chosen.curve, &k, o->line.why);
+        err = twp_key_new(o->token, s->chosen.curve, &k, o->line.why);
     }
     if (err == TW_OK) {
         err = set_public(k, s, o->line.why);
@@ -238,10 +242,10 @@ static tw_err find_first(op *o, void *arg)
         err = describe(&o->line, s->chosen.object, k);
     }
     if (err == TW_OK) {
-        err = key_settle(o, k, s->chosen.object);
+        err = twp_key_settle(o, k, s->chosen.object);
     }
     if (err != TW_OK) {
-        key_free(k);
+        twp_key_free(k);
         return err;
     }
     k->handle = s->chosen.object;
@@ -277,18 +281,18 @@ tw_err tw_token_find_key(tw_token *token, const char *uri, const uint8_t *public
     if (token == NULL || uri == NULL || (public_key == NULL && public_len > 0)) {
         return TW_ERR_INVALID;
     }
-    err = uri_parse(&u, uri, &why);
+    err = twp_uri_parse(&u, uri, &why);
     if (err == TW_OK && !names_token(token, &u)) {
-        err = fail_text(&why, TW_ERR_TOKEN_ABSENT, "the URI names another token than this one");
+        err = twp_fail_text(&why, TW_ERR_TOKEN_ABSENT, "the URI names another token than this one");
     }
     if (err == TW_OK) {
-        err = token_run(token, RUN_GENTLY, find_first, &s, &why);
+        err = twp_token_run(token, RUN_GENTLY, find_first, &s, &why);
     }
     if (err == TW_OK) {
         *out = &s.key->base;
     } else {
-        token_report(token, "find key", &why);
+        twp_token_report(token, "find key", &why);
     }
-    uri_clear(&u);
+    twp_uri_clear(&u);
     return err;
 }

@@ -91,8 +91,7 @@ static void put_each(CK_ATTRIBUTE *out, CK_ULONG *n, const CK_ATTRIBUTE_TYPE *ty
 static CK_ULONG private_template(const request *r, CK_ATTRIBUTE *out)
 {
     static const CK_ATTRIBUTE_TYPE always[] = {CKA_PRIVATE, CKA_SENSITIVE, CKA_DERIVE};
-    static const CK_ATTRIBUTE_TYPE others[] = {CKA_SIGN, CKA_SIGN_RECOVER, CKA_DECRYPT,
-                                               CKA_UNWRAP};
+    static const CK_ATTRIBUTE_TYPE others[] = {CKA_SIGN, CKA_SIGN_RECOVER, CKA_DECRYPT, CKA_UNWRAP};
     static const CK_ATTRIBUTE_TYPE decrypt[] = {CKA_DECRYPT};
     CK_ULONG n = 0;
 
@@ -132,16 +131,16 @@ static tw_err refuse_taken(const line *l, CK_ATTRIBUTE *name)
     for (size_t i = 0; i < LENGTH(classes); i++) {
         CK_OBJECT_HANDLE *objects;
         size_t count;
-        tw_err err = key_objects(l, classes[i], name, 1, &objects, &count);
+        tw_err err = twp_key_objects(l, classes[i], name, 1, &objects, &count);
 
         free(objects);
         if (err != TW_OK) {
             return err;
         }
         if (count > 0) {
-            return fail_text(l->why, TW_ERR_STATE, "the token has a %s key of this %s already",
-                             classes[i] == CKO_PRIVATE_KEY ? "private" : "public",
-                             name->type == CKA_LABEL ? "label" : "id");
+            return twp_fail_text(l->why, TW_ERR_STATE, "the token has a %s key of this %s already",
+                                 classes[i] == CKO_PRIVATE_KEY ? "private" : "public",
+                                 name->type == CKA_LABEL ? "label" : "id");
         }
     }
     return TW_OK;
@@ -186,21 +185,21 @@ static tw_err make(op *o, request *r)
     r->public = r->private = CK_INVALID_HANDLE;
     rv = o->line.fn->C_GenerateKeyPair(o->line.session, &mechanism, public, public_count, private,
                                        private_count, &r->public, &r->private);
-    return rv == CKR_OK ? TW_OK : fail_rv(o->line.why, "C_GenerateKeyPair", rv);
+    return rv == CKR_OK ? TW_OK : twp_fail_rv(o->line.why, "C_GenerateKeyPair", rv);
 }
 
 /* A token may make another key than it was asked for. */
 static tw_err check_made(const line *l, CK_OBJECT_HANDLE object)
 {
     bool sensitive = false, extractable = true;
-    tw_err err = attr_bool(l, object, CKA_SENSITIVE, false, &sensitive);
+    tw_err err = twp_attr_bool(l, object, CKA_SENSITIVE, false, &sensitive);
 
     if (err == TW_OK) {
-        err = attr_bool(l, object, CKA_EXTRACTABLE, true, &extractable);
+        err = twp_attr_bool(l, object, CKA_EXTRACTABLE, true, &extractable);
     }
     if (err == TW_OK && (!sensitive || extractable)) {
-        err = fail_text(l->why, TW_ERR_TOKEN_POLICY,
-                        "the token made a key that is not sensitive, or can be extracted");
+        err = twp_fail_text(l->why, TW_ERR_TOKEN_POLICY,
+                            "the token made a key that is not sensitive, or can be extracted");
     }
     return err;
 }
@@ -216,7 +215,7 @@ static tw_err copy_names(const request *r, token_key *k, failure *why)
         k->id_len = r->id_len;
     }
     if ((r->label != NULL && k->label == NULL) || (r->id_len > 0 && k->id == NULL)) {
-        return fail_text(why, TW_ERR_MEMORY, "no memory");
+        return twp_fail_text(why, TW_ERR_MEMORY, "no memory");
     }
     if (r->id_len > 0) {
         memcpy(k->id, r->id, r->id_len);
@@ -230,15 +229,17 @@ static tw_err read_back(op *o, request *r, token_key *k)
     const line *l = &o->line;
     uint8_t *point;
     size_t len;
-    tw_err err = attr_get(l, r->public, CKA_EC_POINT, &point, &len);
-    bool found = err == TW_OK && point != NULL && point_decode(k->curve, point, len, k->public_key);
+    tw_err err = twp_attr_get(l, r->public, CKA_EC_POINT, &point, &len);
+    bool found =
+        err == TW_OK && point != NULL && twp_point_decode(k->curve, point, len, k->public_key);
 
     free(point);
     if (err == TW_OK && !found) {
-        err = public_find(l, r->private, k->curve, k->public_key, &found);
+        err = twp_public_find(l, r->private, k->curve, k->public_key, &found);
     }
     if (err == TW_OK && (!found || k->kem->check(k->kem, k->public_key) != TW_OK)) {
-        err = fail_text(l->why, TW_ERR_TOKEN_FAILED, "the public half of the new key is no point");
+        err = twp_fail_text(l->why, TW_ERR_TOKEN_FAILED,
+                            "the public half of the new key is no point");
     }
     return err;
 }
@@ -249,7 +250,7 @@ static tw_err accept(op *o, request *r)
     tw_err err = check_made(&o->line, r->private);
 
     if (err == TW_OK) {
-        err = key_new(o->token, r->curve, &k, o->line.why);
+        err = twp_key_new(o->token, r->curve, &k, o->line.why);
     }
     if (err == TW_OK) {
         err = copy_names(r, k, o->line.why);
@@ -259,10 +260,10 @@ static tw_err accept(op *o, request *r)
     }
     if (err == TW_OK) {
         k->derive = true;
-        err = key_settle(o, k, r->private);
+        err = twp_key_settle(o, k, r->private);
     }
     if (err != TW_OK) {
-        key_free(k);
+        twp_key_free(k);
         return err;
     }
     k->handle = r->private;
@@ -350,11 +351,11 @@ static tw_err sweep(op *o, void *arg)
         CK_OBJECT_HANDLE *objects;
         size_t count;
 
-        err = key_objects(&o->line, classes[i], names, n, &objects, &count);
+        err = twp_key_objects(&o->line, classes[i], names, n, &objects, &count);
         for (size_t j = 0; err == TW_OK && j < count; j++) {
             CK_RV rv = o->line.fn->C_DestroyObject(o->line.session, objects[j]);
 
-            err = rv == CKR_OK ? TW_OK : fail_rv(o->line.why, "C_DestroyObject", rv);
+            err = rv == CKR_OK ? TW_OK : twp_fail_rv(o->line.why, "C_DestroyObject", rv);
         }
         free(objects);
     }
@@ -370,7 +371,7 @@ static bool valid(const tw_token *token, const request *r)
 tw_err tw_token_generate(tw_token *token, uint16_t kem_id, const char *label, const uint8_t *id,
                          size_t id_len, tw_key **out)
 {
-    request r = {.curve = curve_by_kem(kem_id), .label = label, .id = id, .id_len = id_len};
+    request r = {.curve = twp_curve_by_kem(kem_id), .label = label, .id = id, .id_len = id_len};
     failure why = {0}, other = {0};
     tw_err err;
 
@@ -381,17 +382,17 @@ tw_err tw_token_generate(tw_token *token, uint16_t kem_id, const char *label, co
     if (!valid(token, &r)) {
         return TW_ERR_INVALID;
     }
-    err = token_run(token, RUN_GENTLY, check_free, &r, &why);
+    err = twp_token_run(token, RUN_GENTLY, check_free, &r, &why);
     if (err == TW_OK) {
-        err = token_run(token, RUN_ONCE, generate, &r, &why); /* twice might make two */
+        err = twp_token_run(token, RUN_ONCE, generate, &r, &why); /* twice might make two */
         /* Where the session died amid the work, its leftovers go by another. */
         if (err != TW_OK && (r.left || why.loss != LOSS_NONE) &&
-            token_run(token, RUN_GENTLY, sweep, &r, &other) != TW_OK) {
-            fail_add(&why, "what was made of the key could not be removed again");
+            twp_token_run(token, RUN_GENTLY, sweep, &r, &other) != TW_OK) {
+            twp_fail_add(&why, "what was made of the key could not be removed again");
         }
     }
     if (err != TW_OK) {
-        token_report(token, "make key pair", &why);
+        twp_token_report(token, "make key pair", &why);
         return err;
     }
     *out = &r.key->base;

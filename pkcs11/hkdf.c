@@ -49,7 +49,7 @@ static CK_OBJECT_HANDLE last_of(const chain *c)
 
 static tw_err step_dh(chain *c, const uint8_t *point)
 {
-    tw_err err = derive_dh(c->o, c->key, c->a, point, false, &c->made[c->count]);
+    tw_err err = twp_derive_dh(c->o, c->key, c->a, point, false, &c->made[c->count]);
 
     c->count += err == TW_OK;
     return err;
@@ -72,7 +72,7 @@ static tw_err step_key(chain *c, CK_MECHANISM_TYPE type, void *params, size_t pa
                                           LENGTH(template), &c->made[c->count]);
 
     c->count += rv == CKR_OK;
-    return rv == CKR_OK ? TW_OK : fail_rv(c->o->line.why, "C_DeriveKey", rv);
+    return rv == CKR_OK ? TW_OK : twp_fail_rv(c->o->line.why, "C_DeriveKey", rv);
 }
 
 /* "HPKE-v1" || suite_id || "eae_prk" || dh, where the host's own output comes first. */
@@ -85,7 +85,7 @@ static tw_err step_prefix(chain *c)
     tw_err err = tw_dhkem_prefix(a->key->base.kem, data, MOST_PREFIX, &len);
 
     if (err != TW_OK) {
-        return fail_text(c->o->line.why, err, "the KEM's key derivation failed");
+        return twp_fail_text(c->o->line.why, err, "the KEM's key derivation failed");
     }
     if (a->host_dh != NULL) {
         memcpy(data + len, a->host_dh, a->key->curve->dh_len);
@@ -138,13 +138,13 @@ static tw_err step_expand(chain *c)
 
     if (tw_dhkem_info(kem, a->enc, a->recipient_public, a->sender_public, info, sizeof(info),
                       &info_len) != TW_OK) {
-        return fail_text(c->o->line.why, TW_ERR_INVALID, "the KEM's key derivation failed");
+        return twp_fail_text(c->o->line.why, TW_ERR_INVALID, "the KEM's key derivation failed");
     }
     params.info_len = info_len;
     rv = c->o->line.fn->C_DeriveKey(c->o->line.session, &mechanism, last_of(c), template,
                                     LENGTH(template), &c->made[c->count]);
     c->count += rv == CKR_OK;
-    return rv == CKR_OK ? TW_OK : fail_rv(c->o->line.why, "C_DeriveKey", rv);
+    return rv == CKR_OK ? TW_OK : twp_fail_rv(c->o->line.why, "C_DeriveKey", rv);
 }
 
 static tw_err run_hkdf(op *o, CK_OBJECT_HANDLE key, const agreement *a)
@@ -165,12 +165,12 @@ static tw_err run_hkdf(op *o, CK_OBJECT_HANDLE key, const agreement *a)
         err = step_expand(&c);
     }
     if (err == TW_OK) {
-        err = value_read(o, last_of(&c), a->secret, a->key->base.kem->secret_len);
+        err = twp_value_read(o, last_of(&c), a->secret, a->key->base.kem->secret_len);
     }
     while (c.count > 0) {
-        object_destroy(o, c.made[--c.count]);
+        twp_object_destroy(o, c.made[--c.count]);
     }
     return err;
 }
 
-const strategy strategy_hkdf = {"S2", false, run_hkdf};
+const strategy twp_strategy_hkdf = {"S2", false, run_hkdf};

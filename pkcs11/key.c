@@ -20,13 +20,13 @@ static tw_err agree(op *o, void *arg)
     tw_err err;
 
     /* The handle is found again where a loss made it stale; nothing else of it changes. */
-    err = key_handle(o, (token_key *)(uintptr_t)a->key, &object);
+    err = twp_key_handle(o, (token_key *)(uintptr_t)a->key, &object);
     if (err == TW_OK) {
         err = a->key->recipe.strategy->run(o, object, a);
     }
     if (err == TW_OK && atomic_load(&o->token->module->logins) != o->session->era.logins) {
-        err = fail_text(o->line.why, TW_ERR_TOKEN_FAILED,
-                        "a new login came before the key was used: it may have been another");
+        err = twp_fail_text(o->line.why, TW_ERR_TOKEN_FAILED,
+                            "a new login came before the key was used: it may have been another");
         o->line.why->loss = LOSS_SESSION;
     }
     return err;
@@ -35,14 +35,14 @@ static tw_err agree(op *o, void *arg)
 static tw_err run_agreement(const char *doing, const token_key *k, agreement *a)
 {
     failure why = {0};
-    tw_err err = token_run(k->token, RUN_RETRY, agree, a, &why);
+    tw_err err = twp_token_run(k->token, RUN_RETRY, agree, a, &why);
 
     if (err != TW_OK) {
         char what[160];
 
         tw_wipe(a->secret, k->kem->secret_len);
         what_text(doing, k, what, sizeof(what));
-        token_report(k->token, what, &why);
+        twp_token_report(k->token, what, &why);
     }
     return err;
 }
@@ -95,7 +95,7 @@ static tw_err token_key_auth_encap(const tw_key *key, const uint8_t *pk, const u
 
 static void token_key_free(tw_key *key)
 {
-    key_free((token_key *)key);
+    twp_key_free((token_key *)key);
 }
 
 static const tw_key_ops token_key_ops = {
@@ -105,19 +105,19 @@ static const tw_key_ops token_key_ops = {
     .free = token_key_free,
 };
 
-tw_err key_new(tw_token *t, const curve *c, token_key **out, failure *why)
+tw_err twp_key_new(tw_token *t, const curve *c, token_key **out, failure *why)
 {
     token_key *k = calloc(1, sizeof(*k));
     tw_err err;
 
     *out = NULL;
     if (k == NULL) {
-        return fail_text(why, TW_ERR_MEMORY, "no memory");
+        return twp_fail_text(why, TW_ERR_MEMORY, "no memory");
     }
     err = tw_kem_new(c->kem_id, t->opt.provider, &k->kem);
     if (err != TW_OK) {
         free(k);
-        return fail_text(why, err, "this libcrypto has no %s", tw_kem_name(c->kem_id));
+        return twp_fail_text(why, err, "this libcrypto has no %s", tw_kem_name(c->kem_id));
     }
     k->base.ops = &token_key_ops;
     k->base.kem = k->kem;
@@ -128,7 +128,7 @@ tw_err key_new(tw_token *t, const curve *c, token_key **out, failure *why)
     return TW_OK;
 }
 
-void key_free(token_key *k)
+void twp_key_free(token_key *k)
 {
     if (k != NULL) {
         tw_kem_free(k->kem);
@@ -158,7 +158,7 @@ tw_err tw_token_key_uri(const tw_key *key, char *out, size_t out_cap, size_t *ou
     pthread_mutex_lock(&k->token->lock);
     info = k->token->info;
     pthread_mutex_unlock(&k->token->lock);
-    text = uri_format(&info, k->label_len > 0 ? &label : NULL, k->id_len > 0 ? &id : NULL);
+    text = twp_uri_format(&info, k->label_len > 0 ? &label : NULL, k->id_len > 0 ? &id : NULL);
     if (text == NULL) {
         return TW_ERR_MEMORY;
     }

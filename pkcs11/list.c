@@ -11,7 +11,7 @@ typedef struct row {
     const curve *curve;
     uint8_t public_key[MAX_PUBLIC_EC];
     bool has_public, private_seen, derive;
-    uint8_t *label, *id; /* the label zero-terminated, as attr_get leaves it */
+    uint8_t *label, *id; /* the label zero-terminated, as twp_attr_get leaves it */
     size_t label_len, id_len;
 } row;
 
@@ -38,7 +38,7 @@ static tw_err add_row(rows *r, row **out, failure *why)
     row *bigger = realloc(r->list, (r->count + 1) * sizeof(*r->list));
 
     if (bigger == NULL) {
-        return fail_text(why, TW_ERR_MEMORY, "no memory");
+        return twp_fail_text(why, TW_ERR_MEMORY, "no memory");
     }
     r->list = bigger;
     *out = &bigger[r->count++];
@@ -48,16 +48,16 @@ static tw_err add_row(rows *r, row **out, failure *why)
 
 static tw_err read_names(const line *l, CK_OBJECT_HANDLE object, row *w)
 {
-    tw_err err = attr_get(l, object, CKA_LABEL, &w->label, &w->label_len);
+    tw_err err = twp_attr_get(l, object, CKA_LABEL, &w->label, &w->label_len);
 
-    return err == TW_OK ? attr_get(l, object, CKA_ID, &w->id, &w->id_len) : err;
+    return err == TW_OK ? twp_attr_get(l, object, CKA_ID, &w->id, &w->id_len) : err;
 }
 
 static tw_err add_private(const line *l, CK_OBJECT_HANDLE object, rows *r)
 {
     candidate c;
     row *w;
-    tw_err err = key_examine(l, object, &c);
+    tw_err err = twp_key_examine(l, object, &c);
 
     if (err != TW_OK || c.curve == NULL) {
         return err;
@@ -70,7 +70,7 @@ static tw_err add_private(const line *l, CK_OBJECT_HANDLE object, rows *r)
     w->has_public = c.has_public;
     w->private_seen = true;
     memcpy(w->public_key, c.public_key, sizeof(c.public_key));
-    err = attr_bool(l, object, CKA_DERIVE, true, &w->derive);
+    err = twp_attr_bool(l, object, CKA_DERIVE, true, &w->derive);
     return err == TW_OK ? read_names(l, object, w) : err;
 }
 
@@ -91,12 +91,12 @@ static tw_err add_public(const line *l, CK_OBJECT_HANDLE object, rows *r)
     const curve *c;
     bool found = false;
     row *w;
-    tw_err err = curve_read(l, object, &c);
+    tw_err err = twp_curve_read(l, object, &c);
 
     if (err != TW_OK || c == NULL) {
         return err;
     }
-    err = point_read(l, object, c, point, &found);
+    err = twp_point_read(l, object, c, point, &found);
     if (err != TW_OK || !found || has_row(r, c, point)) {
         return err;
     }
@@ -115,7 +115,7 @@ static tw_err collect_class(const line *l, CK_OBJECT_CLASS class, rows *r)
     CK_ATTRIBUTE names[2];
     CK_OBJECT_HANDLE *objects;
     size_t count;
-    tw_err err = key_objects(l, class, names, uri_names(r->uri, names), &objects, &count);
+    tw_err err = twp_key_objects(l, class, names, twp_uri_names(r->uri, names), &objects, &count);
 
     for (size_t i = 0; err == TW_OK && i < count; i++) {
         err =
@@ -148,7 +148,7 @@ static tw_err tell_key(const listing *l, const tw_token_info *token, const CK_TO
                        const row *w)
 {
     CK_ATTRIBUTE label = {CKA_LABEL, w->label, w->label_len}, id = {CKA_ID, w->id, w->id_len};
-    char *uri = uri_format(info, w->label_len > 0 ? &label : NULL, w->id_len > 0 ? &id : NULL);
+    char *uri = twp_uri_format(info, w->label_len > 0 ? &label : NULL, w->id_len > 0 ? &id : NULL);
     tw_token_key_info key = {
         .size = sizeof(key),
         .uri = uri,
@@ -171,7 +171,7 @@ static tw_err tell(const listing *l, const place *p, tw_err login, const rows *r
 {
     const CK_TOKEN_INFO *info = &p->info;
     char label[33], manufacturer[33], model[17], serial[17];
-    char *uri = uri_format(info, NULL, NULL);
+    char *uri = twp_uri_format(info, NULL, NULL);
     tw_token_info token = {.size = sizeof(token),
                            .uri = uri,
                            .label = label,
@@ -187,10 +187,10 @@ static tw_err tell(const listing *l, const place *p, tw_err login, const rows *r
     if (uri == NULL) {
         return TW_ERR_MEMORY;
     }
-    slot_text(info->label, sizeof(info->label), label);
-    slot_text(info->manufacturerID, sizeof(info->manufacturerID), manufacturer);
-    slot_text(info->model, sizeof(info->model), model);
-    slot_text(info->serialNumber, sizeof(info->serialNumber), serial);
+    twp_slot_text(info->label, sizeof(info->label), label);
+    twp_slot_text(info->manufacturerID, sizeof(info->manufacturerID), manufacturer);
+    twp_slot_text(info->model, sizeof(info->model), model);
+    twp_slot_text(info->serialNumber, sizeof(info->serialNumber), serial);
     err = l->each(l->arg, &token, NULL);
     for (size_t i = 0; err == TW_OK && i < r->count; i++) {
         err = tell_key(l, &token, info, &r->list[i]);
@@ -206,19 +206,19 @@ static tw_err visit(const listing *l, const place *p, bool anonymous, rows *r)
 {
     failure why = {0};
     tw_token *t = NULL;
-    tw_err err = token_new(l->uri, l->options, &t, &why);
+    tw_err err = twp_token_new(l->uri, l->options, &t, &why);
 
     if (err != TW_OK) {
         return err;
     }
-    token_settle(t, p);
+    twp_token_settle(t, p);
     t->anonymous = anonymous;
     r->uri = &t->uri;
     r->with_public = anonymous;
-    err = token_run(t, RUN_GENTLY, collect, r, &why);
+    err = twp_token_run(t, RUN_GENTLY, collect, r, &why);
     if (err != TW_OK) {
         rows_clear(r);
-        token_report(t, "list token", &why);
+        twp_token_report(t, "list token", &why);
     }
     tw_token_free(t);
     return err;
@@ -271,22 +271,22 @@ tw_err tw_token_list(const char *uri, const tw_token_options *options,
     if (each == NULL) {
         return TW_ERR_INVALID;
     }
-    err = token_new(l.uri, options, &probe, &why);
+    err = twp_token_new(l.uri, options, &probe, &why);
     if (err != TW_OK) {
         return err;
     }
-    err = places_find(&found, &probe->opt, &probe->uri, &why);
+    err = twp_places_find(&found, &probe->opt, &probe->uri, &why);
     if (err == TW_OK && found.count == 0) {
-        err = fail_text(&why, TW_ERR_TOKEN_ABSENT, "no token matches the URI");
+        err = twp_fail_text(&why, TW_ERR_TOKEN_ABSENT, "no token matches the URI");
     }
     if (err != TW_OK) {
-        token_report(probe, "list tokens", &why);
+        twp_token_report(probe, "list tokens", &why);
     }
-    log_in = pin_given(&probe->opt, &probe->uri) && count_initialised(&found) == 1;
+    log_in = twp_pin_given(&probe->opt, &probe->uri) && count_initialised(&found) == 1;
     for (size_t i = 0; err == TW_OK && i < found.count; i++) {
         err = list_one(&l, &found.list[i], log_in);
     }
-    places_clear(&found);
+    twp_places_clear(&found);
     tw_token_free(probe);
     return err;
 }

@@ -8,22 +8,22 @@
 /*
  * The one list of loaded modules. p11-kit counts users only of modules that it manages,
  * and those are wrapped in a table that does not tell the truth about newer functions; so
- * modules are loaded unmanaged and counted here. The list is under process_lock.
+ * modules are loaded unmanaged and counted here. The list is under twp_process_lock.
  */
 static module *list;
 
 static void watch_forks(void)
 {
-    (void)pthread_atfork(process_lock, process_unlock, process_unlock);
+    (void)pthread_atfork(twp_process_lock, twp_process_unlock, twp_process_unlock);
 }
 
-bool module_shared(module *m)
+bool twp_module_shared(module *m)
 {
     bool shared;
 
-    process_lock();
+    twp_process_lock();
     shared = m->users > 1;
-    process_unlock();
+    twp_process_unlock();
     return shared;
 }
 
@@ -53,7 +53,7 @@ static tw_err add(CK_FUNCTION_LIST *fn, const char *args, module **out, failure 
 
     if (m == NULL) {
         p11_kit_module_release(fn);
-        return fail_text(why, TW_ERR_MEMORY, "no memory");
+        return twp_fail_text(why, TW_ERR_MEMORY, "no memory");
     }
     m->fn = fn;
     m->users = 1;
@@ -63,9 +63,9 @@ static tw_err add(CK_FUNCTION_LIST *fn, const char *args, module **out, failure 
     /* A configured module may come with its parameter string. */
     m->init_args = args != NULL ? strdup(args) : p11_kit_config_option(fn, "x-init-reserved");
     if (args != NULL && m->init_args == NULL) {
-        err = fail_text(why, TW_ERR_MEMORY, "no memory");
+        err = twp_fail_text(why, TW_ERR_MEMORY, "no memory");
     } else {
-        err = module_initialize(m, why);
+        err = twp_module_initialize(m, why);
     }
     if (err != TW_OK) {
         module_free(m);
@@ -81,9 +81,9 @@ static tw_err add(CK_FUNCTION_LIST *fn, const char *args, module **out, failure 
 static tw_err share(module *m, const char *args, module **out, failure *why)
 {
     if (args != NULL && (m->init_args == NULL || strcmp(args, m->init_args) != 0)) {
-        return fail_text(why, TW_ERR_INVALID,
-                         "the module is in use in this process with another "
-                         "parameter string, and has only one");
+        return twp_fail_text(why, TW_ERR_INVALID,
+                             "the module is in use in this process with another "
+                             "parameter string, and has only one");
     }
     m->users++;
     *out = m;
@@ -97,7 +97,7 @@ static tw_err get_loaded(CK_FUNCTION_LIST *fn, const char *args, module **out, f
     tw_err err;
 
     (void)pthread_once(&once, watch_forks);
-    process_lock();
+    twp_process_lock();
     m = find_loaded(fn);
     if (m == NULL) {
         err = add(fn, args, out, why);
@@ -105,11 +105,11 @@ static tw_err get_loaded(CK_FUNCTION_LIST *fn, const char *args, module **out, f
         p11_kit_module_release(fn); /* the first get holds one */
         err = share(m, args, out, why);
     }
-    process_unlock();
+    twp_process_unlock();
     return err;
 }
 
-tw_err module_get(const char *path, const char *args, module **out, failure *why)
+tw_err twp_module_get(const char *path, const char *args, module **out, failure *why)
 {
     CK_FUNCTION_LIST *fn;
 
@@ -118,24 +118,24 @@ tw_err module_get(const char *path, const char *args, module **out, failure *why
     if (fn == NULL) {
         const char *message = p11_kit_message();
 
-        return fail_text(why, TW_ERR_TOKEN_ABSENT, "cannot load module %s: %s", path,
-                         message == NULL ? "no reason given" : message);
+        return twp_fail_text(why, TW_ERR_TOKEN_ABSENT, "cannot load module %s: %s", path,
+                             message == NULL ? "no reason given" : message);
     }
     return get_loaded(fn, args, out, why);
 }
 
-void module_hold(module *m)
+void twp_module_hold(module *m)
 {
-    process_lock();
+    twp_process_lock();
     m->users++;
-    process_unlock();
+    twp_process_unlock();
 }
 
-void module_put(module *m)
+void twp_module_put(module *m)
 {
     module **at = &list;
 
-    process_lock();
+    twp_process_lock();
     if (--m->users == 0) {
         bool here = atomic_load(&m->pid) == getpid();
 
@@ -151,7 +151,7 @@ void module_put(module *m)
         }
         module_free(m);
     }
-    process_unlock();
+    twp_process_unlock();
 }
 
 static bool has_name(CK_FUNCTION_LIST *fn, const char *name)
@@ -163,8 +163,8 @@ static bool has_name(CK_FUNCTION_LIST *fn, const char *name)
     return same;
 }
 
-tw_err module_get_all(const char *name, const char *args, module ***out, size_t *count,
-                      const settings *skipped, failure *why)
+tw_err twp_module_get_all(const char *name, const char *args, module ***out, size_t *count,
+                          const settings *skipped, failure *why)
 {
     CK_FUNCTION_LIST **fns = p11_kit_modules_load(NULL, P11_KIT_MODULE_UNMANAGED);
     size_t n = 0;
@@ -177,7 +177,7 @@ tw_err module_get_all(const char *name, const char *args, module ***out, size_t 
     *out = calloc(n + 1, sizeof(**out));
     if (*out == NULL) {
         p11_kit_modules_release(fns);
-        return fail_text(why, TW_ERR_MEMORY, "no memory");
+        return twp_fail_text(why, TW_ERR_MEMORY, "no memory");
     }
     for (size_t i = 0; i < n; i++) {
         failure each = {0};
@@ -187,7 +187,7 @@ tw_err module_get_all(const char *name, const char *args, module ***out, size_t 
         } else if (get_loaded(fns[i], args, &(*out)[*count], &each) == TW_OK) {
             (*count)++;
         } else {
-            report(skipped, TW_TOKEN_NO_SLOT, "configured module left out", &each);
+            twp_report(skipped, TW_TOKEN_NO_SLOT, "configured module left out", &each);
         }
     }
     free(fns); /* the references in it were taken over */

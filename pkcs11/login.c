@@ -5,7 +5,7 @@
 
 /* The login belongs to the application, not to a session: another part of the process
  * may have done it, or undone it. */
-bool session_is_user(tw_token *t, const session *s)
+bool twp_session_is_user(tw_token *t, const session *s)
 {
     CK_SESSION_INFO info = {0};
 
@@ -13,22 +13,86 @@ bool session_is_user(tw_token *t, const session *s)
            (info.state == CKS_RO_USER_FUNCTIONS || info.state == CKS_RW_USER_FUNCTIONS);
 }
 
-static bool was_refused(const tw_token *t, const char *pin, size_t len)
+static refusal *find_refusal(tw_token *t, const char *pin, size_t len)
 {
-    return t->refused_rv != CKR_OK && t->refused_len == len &&
-           memcmp(t->refused, pin, len) == 0;
+    for (size_t i = 0; i < KEPT_REFUSALS; i++) {
+        refusal *r = &t->refused[i];
+
+        if (r->rv != CKR_OK && r->len == len && memcmp(r->pin, pin, len) == 0) {
+            return r;
+        }
+    }
+    return NULL;
 }
 
 /* Each refusal brings a token nearer to locking itself, and some never open again: what
  * was refused is kept, to be recognised. */
-static void remember_refused(tw_token *t, CK_RV rv, const char *pin, size_t len)
+static void remember_refused(tw_token *t, CK_RV rv, CK_FLAGS flags, const char *pin, size_t len)
 {
-    t->refused_rv = rv;
-    t->refused_len = len;
-    memcpy(t->refused, pin, len);
+    refusal *r = find_refusal(t, pin, len);
+
+    if (r == NULL) {
+        r = &t->refused[t->refused_next++ % KEPT_REFUSALS];
+        tw_wipe(r, sizeof(*r));
+        memcpy(r->pin, pin, len);
+        r->len = len;
+    }
+    r->rv = rv;
+    r->sent++;
+    r->counted_before = (flags & CKF_USER_PIN_COUNT_LOW) != 0;
+    r->generation = atomic_load(&t->module->generation);
+    r->again = twp_time_in(SEND_AGAIN_MS);
 }
 
-static tw_err send_pin(tw_token *t, session *s, char *pin, size_t len, failure *why)
+static void note_accepted(tw_token *t, const char *pin, size_t len)
+{
+    refusal *r = find_refusal(t, pin, len);
+
+    t->accepted = true;
+    if (r != NULL) {
+        tw_wipe(r, sizeof(*r));
+    }
+}
+
+/* A token that was seen locked and is not any more has got a new PIN, or its old one back. */
+static void note_locked(tw_token *t, bool locked)
+{
+    for (size_t i = 0; t->seen_locked && !locked && i < KEPT_REFUSALS; i++) {
+        refusal *r = &t->refused[i];
+
+        if (r->rv == CKR_PIN_LOCKED || r->rv == CKR_PIN_EXPIRED) {
+            tw_wipe(r, sizeof(*r));
+        }
+    }
+    t->seen_locked = locked;
+}
+
+/* The failures that come before any look at the PIN; all others may have cost a try. */
+static bool before_pin(CK_RV rv)
+{
+    static const CK_RV known[] = {
+        CKR_HOST_MEMORY,
+        CKR_SLOT_ID_INVALID,
+        CKR_SESSION_CLOSED,
+        CKR_SESSION_HANDLE_INVALID,
+        CKR_TOKEN_NOT_PRESENT,
+        CKR_TOKEN_NOT_RECOGNIZED,
+        CKR_DEVICE_REMOVED,
+        CKR_CRYPTOKI_NOT_INITIALIZED,
+        CKR_USER_TOO_MANY_TYPES,
+        CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+        CKR_SESSION_READ_WRITE_SO_EXISTS,
+    };
+
+    for (size_t i = 0; i < LENGTH(known); i++) {
+        if (known[i] == rv) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static tw_err send_pin(tw_token *t, session *s, CK_FLAGS flags, char *pin, size_t len, failure *why)
 {
     CK_RV rv;
 
@@ -36,13 +100,42 @@ static tw_err send_pin(tw_token *t, session *s, char *pin, size_t len, failure *
      * token of the module: who sees it sees that. */
     atomic_fetch_add(&t->module->logins, 1);
     rv = t->module->fn->C_Login(s->handle, CKU_USER, (CK_UTF8CHAR *)pin, len);
+    if (rv == CKR_OK && pin != NULL) {
+        note_accepted(t, pin, len);
+    }
     if (rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN) {
         return TW_OK;
     }
-    (void)fail_rv(why, "C_Login", rv);
-    if (pin != NULL && why->err == TW_ERR_TOKEN_PIN) {
-        remember_refused(t, rv, pin, len);
+    (void)twp_fail_rv(why, "C_Login", rv);
+    if (pin == NULL) {
+        why->loss = LOSS_NONE; /* nobody is asked twice for one operation */
+    } else if (!before_pin(rv)) {
+        remember_refused(t, rv, flags, pin, len);
     }
+    return why->err;
+}
+
+/* Whether what C_Login failed with may have been the device's failure alone: then the PIN is
+ * sent once more, to a module that was initialised anew since, and where a PIN has been
+ * accepted before, after that once a minute. A token that has begun to count has answered. */
+static bool may_send_again(const tw_token *t, const refusal *r, CK_FLAGS flags)
+{
+    bool counted = (flags & CKF_USER_PIN_COUNT_LOW) != 0 && !r->counted_before;
+
+    return twp_rv_judge(r->rv).err != TW_ERR_TOKEN_PIN && !counted &&
+           (r->sent < MOST_SENT || (t->accepted && twp_time_passed(&r->again)));
+}
+
+static tw_err check_refusal(tw_token *t, const refusal *r, CK_FLAGS flags, failure *why)
+{
+    bool again = may_send_again(t, r, flags);
+
+    if (again && r->generation != atomic_load(&t->module->generation)) {
+        return TW_OK;
+    }
+    (void)twp_fail_rv(why, "C_Login", r->rv);
+    twp_fail_add(why, "this PIN was refused before and was not sent now");
+    why->loss = again ? LOSS_MODULE : LOSS_NONE; /* the ladder may climb to a new module */
     return why->err;
 }
 
@@ -51,16 +144,17 @@ static tw_err send_pin(tw_token *t, session *s, char *pin, size_t len, failure *
 static tw_err check_pin(tw_token *t, const char *pin, size_t len, CK_FLAGS flags, bool attended,
                         failure *why)
 {
-    if (was_refused(t, pin, len)) {
-        (void)fail_rv(why, "C_Login", t->refused_rv);
-        fail_add(why, "this PIN was refused before and was not sent now");
-        why->loss = LOSS_NONE;
-        return why->err;
+    const refusal *r = find_refusal(t, pin, len);
+    tw_err err = r == NULL ? TW_OK : check_refusal(t, r, flags, why);
+
+    if (err != TW_OK) {
+        return err;
     }
     if ((flags & CKF_USER_PIN_FINAL_TRY) != 0 && !attended) {
-        return fail_text(why, TW_ERR_TOKEN_PIN,
-                         "one more wrong PIN locks the token: log in once by hand, with a PIN that "
-                         "is asked for, before one from a file or URI is sent");
+        return twp_fail_text(
+            why, TW_ERR_TOKEN_PIN,
+            "one more wrong PIN locks the token: log in once by hand, with a PIN that "
+            "is asked for, before one from a file or URI is sent");
     }
     return TW_OK;
 }
@@ -72,25 +166,26 @@ static tw_err log_in(tw_token *t, session *s, const CK_TOKEN_INFO *info, failure
     size_t len = 0;
     tw_err err;
 
+    note_locked(t, (info->flags & CKF_USER_PIN_LOCKED) != 0);
     if ((info->flags & CKF_USER_PIN_LOCKED) != 0) {
-        return fail_rv(why, "C_GetTokenInfo", CKR_PIN_LOCKED);
+        return twp_fail_rv(why, "C_GetTokenInfo", CKR_PIN_LOCKED);
     }
     if ((info->flags & CKF_PROTECTED_AUTHENTICATION_PATH) != 0) {
-        return send_pin(t, s, NULL, 0, why); /* typed on the token itself */
+        return send_pin(t, s, info->flags, NULL, 0, why); /* typed on the token itself */
     }
-    slot_text(info->label, sizeof(info->label), label);
-    err = pin_get(&t->opt, &t->uri, label, pin, &len, &attended, why);
+    twp_slot_text(info->label, sizeof(info->label), label);
+    err = twp_pin_get(&t->opt, &t->uri, label, pin, &len, &attended, why);
     if (err == TW_OK) {
         err = check_pin(t, pin, len, info->flags, attended, why);
     }
     if (err == TW_OK) {
-        err = send_pin(t, s, pin, len, why);
+        err = send_pin(t, s, info->flags, pin, len, why);
     }
     tw_wipe(pin, sizeof(pin));
     return err;
 }
 
-tw_err session_login(tw_token *t, op *o)
+tw_err twp_session_login(tw_token *t, op *o)
 {
     session *s = o->session;
     failure *why = o->line.why;
@@ -99,22 +194,22 @@ tw_err session_login(tw_token *t, op *o)
     tw_err err = TW_OK;
     CK_RV rv;
 
-    if (t->anonymous || session_is_user(t, s)) {
+    if (t->anonymous || twp_session_is_user(t, s)) {
         return TW_OK;
     }
     pthread_mutex_lock(&t->lock);
     slot = t->slot;
     pthread_mutex_unlock(&t->lock);
-    if (!turn_take(&t->login, o->deadline)) {
-        return fail_text(why, TW_ERR_TOKEN_BUSY, "another thread's login took longer than %u ms",
-                         t->opt.deadline_ms);
+    if (!twp_turn_take(&t->login, o->deadline)) {
+        return twp_fail_text(why, TW_ERR_TOKEN_BUSY,
+                             "another thread's login took longer than %u ms", t->opt.deadline_ms);
     }
     rv = t->module->fn->C_GetTokenInfo(slot, &info); /* its flags as they are now */
     if (rv != CKR_OK) {
-        err = fail_rv(why, "C_GetTokenInfo", rv);
-    } else if ((info.flags & CKF_LOGIN_REQUIRED) != 0 && !session_is_user(t, s)) {
+        err = twp_fail_rv(why, "C_GetTokenInfo", rv);
+    } else if ((info.flags & CKF_LOGIN_REQUIRED) != 0 && !twp_session_is_user(t, s)) {
         err = log_in(t, s, &info, why);
     }
-    turn_give(&t->login);
+    twp_turn_give(&t->login);
     return err;
 }

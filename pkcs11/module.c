@@ -10,12 +10,12 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* A child of fork must not find the list locked by a thread it has not. */
-void process_lock(void)
+void twp_process_lock(void)
 {
     pthread_mutex_lock(&lock);
 }
 
-void process_unlock(void)
+void twp_process_unlock(void)
 {
     pthread_mutex_unlock(&lock);
 }
@@ -46,7 +46,7 @@ static CK_RV call_initialize(module *m)
     return rv;
 }
 
-tw_err module_initialize(module *m, failure *why)
+tw_err twp_module_initialize(module *m, failure *why)
 {
     CK_RV rv = call_initialize(m);
 
@@ -59,9 +59,9 @@ tw_err module_initialize(module *m, failure *why)
         return TW_OK;
     }
     atomic_store(&m->down, rv);
-    (void)fail_rv(why, "C_Initialize", rv);
+    (void)twp_fail_rv(why, "C_Initialize", rv);
     if (rv == CKR_ARGUMENTS_BAD && m->init_args != NULL) {
-        fail_add(why, "this module takes no parameter string, or not this one");
+        twp_fail_add(why, "this module takes no parameter string, or not this one");
     }
     return why->err;
 }
@@ -85,7 +85,7 @@ static tw_err after_fork(module *m, failure *why)
 {
     tw_err err = TW_OK;
 
-    process_lock();
+    twp_process_lock();
     if (atomic_load(&m->pid) != getpid()) {
         bool ours = m->owner;
 
@@ -93,14 +93,14 @@ static tw_err after_fork(module *m, failure *why)
         atomic_store(&m->in_flight, 0);
         atomic_store(&m->restarting, false);
         pthread_mutex_init(&m->serial_lock, NULL);
-        err = module_initialize(m, why);
+        err = twp_module_initialize(m, why);
         if (err == TW_OK && !m->owner && ours) {
             (void)m->fn->C_Finalize(NULL);
-            err = module_initialize(m, why);
+            err = twp_module_initialize(m, why);
         }
         atomic_store(&m->pid, getpid());
     }
-    process_unlock();
+    twp_process_unlock();
     return err;
 }
 
@@ -108,10 +108,10 @@ static tw_err after_fork(module *m, failure *why)
  * others fail soon instead of waiting with it. */
 static bool wait_for_restart(module *m)
 {
-    struct timespec deadline = time_in(RESTART_GRACE_MS);
+    struct timespec deadline = twp_time_in(RESTART_GRACE_MS);
 
     while (atomic_load(&m->restarting)) {
-        if (time_passed(&deadline)) {
+        if (twp_time_passed(&deadline)) {
             return false;
         }
         pause_shortly();
@@ -128,13 +128,13 @@ static tw_err count_in(module *m, failure *why)
         }
         atomic_fetch_sub(&m->in_flight, 1);
         if (!wait_for_restart(m)) {
-            return fail_text(why, TW_ERR_TOKEN_FAILED,
-                             "the module is to be restarted, and a call that hangs keeps it");
+            return twp_fail_text(why, TW_ERR_TOKEN_FAILED,
+                                 "the module is to be restarted, and a call that hangs keeps it");
         }
     }
 }
 
-tw_err module_enter(module *m, failure *why)
+tw_err twp_module_enter(module *m, failure *why)
 {
     tw_err err = TW_OK;
 
@@ -149,7 +149,7 @@ tw_err module_enter(module *m, failure *why)
     }
     if (atomic_load(&m->down) != CKR_OK) {
         atomic_fetch_sub(&m->in_flight, 1);
-        err = fail_rv(why, "C_Initialize", atomic_load(&m->down));
+        err = twp_fail_rv(why, "C_Initialize", atomic_load(&m->down));
         why->loss = LOSS_MODULE;
         return err;
     }
@@ -159,7 +159,7 @@ tw_err module_enter(module *m, failure *why)
     return TW_OK;
 }
 
-void module_leave(module *m)
+void twp_module_leave(module *m)
 {
     if (m->serial) {
         pthread_mutex_unlock(&m->serial_lock);
@@ -172,7 +172,7 @@ void module_leave(module *m)
 static bool wait_idle(module *m, const struct timespec *deadline)
 {
     while (atomic_load(&m->in_flight) != 0) {
-        if (time_passed(deadline)) {
+        if (twp_time_passed(deadline)) {
             return false;
         }
         pause_shortly();
@@ -189,36 +189,36 @@ static tw_err restart_idle(module *m, failure *why)
     if (ours && (rv == CKR_OK || rv == CKR_CRYPTOKI_NOT_INITIALIZED)) {
         atomic_fetch_add(&m->generation, 1);
     }
-    err = module_initialize(m, why);
+    err = twp_module_initialize(m, why);
     if (err == TW_OK && !m->owner && !down) { /* it was not finalised, whoever should have */
         m->owner = ours;
-        err = ours ? fail_rv(why, "C_Finalize", rv)
-                   : fail_text(why, TW_ERR_TOKEN_FAILED,
-                               "the module failed, and only who initialised it can restart it");
+        err = ours ? twp_fail_rv(why, "C_Finalize", rv)
+                   : twp_fail_text(why, TW_ERR_TOKEN_FAILED,
+                                   "the module failed, and only who initialised it can restart it");
     }
     return err;
 }
 
-tw_err module_restart(module *m, unsigned long generation, const struct timespec *deadline,
-                      failure *why)
+tw_err twp_module_restart(module *m, unsigned long generation, const struct timespec *deadline,
+                          failure *why)
 {
     bool idle = false;
     tw_err err = TW_OK;
 
     if (atomic_exchange(&m->restarting, true)) {
-        return fail_text(why, TW_ERR_TOKEN_FAILED, "the module is being restarted: try again");
+        return twp_fail_text(why, TW_ERR_TOKEN_FAILED, "the module is being restarted: try again");
     }
     if (!wait_idle(m, deadline)) {
-        err = fail_text(why, TW_ERR_TOKEN_FAILED,
-                        "the module failed, and a call that hangs keeps it from a restart");
+        err = twp_fail_text(why, TW_ERR_TOKEN_FAILED,
+                            "the module failed, and a call that hangs keeps it from a restart");
     } else {
         idle = true;
     }
-    process_lock();
+    twp_process_lock();
     if (idle && atomic_load(&m->generation) == generation) {
         err = restart_idle(m, why);
     }
-    process_unlock();
+    twp_process_unlock();
     atomic_store(&m->restarting, false);
     return err;
 }

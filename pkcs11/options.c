@@ -45,8 +45,9 @@ static tw_err own_all(settings *s)
 
 /* A caller built against an older header has a shorter struct: what lies beyond its
  * size counts as absent. */
-tw_err settings_copy(settings *out, const tw_token_options *options)
+tw_err twp_settings_copy(settings *out, const tw_token_options *options)
 {
+    size_t len;
     tw_err err;
 
     *out = (settings){.size = sizeof(*out)};
@@ -54,7 +55,8 @@ tw_err settings_copy(settings *out, const tw_token_options *options)
         if (options->size < offsetof(tw_token_options, init_args)) {
             return TW_ERR_INVALID;
         }
-        memcpy(out, options, options->size < sizeof(*out) ? options->size : sizeof(*out));
+        len = options->size < sizeof(*out) ? options->size : sizeof(*out);
+        memcpy(out, options, len - len % sizeof(void *)); /* never a part of a pointer */
     }
     if (out->max_sessions > MOST_SESSIONS) {
         *out = (settings){0};
@@ -64,12 +66,12 @@ tw_err settings_copy(settings *out, const tw_token_options *options)
     out->deadline_ms = out->deadline_ms == 0 ? DEFAULT_DEADLINE_MS : out->deadline_ms;
     err = own_all(out);
     if (err != TW_OK) {
-        settings_clear(out);
+        twp_settings_clear(out);
     }
     return err;
 }
 
-void settings_clear(settings *s)
+void twp_settings_clear(settings *s)
 {
     free((void *)(uintptr_t)s->module);
     free((void *)(uintptr_t)s->init_args);

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool pin_given(const settings *s, const token_uri *u)
+bool twp_pin_given(const settings *s, const token_uri *u)
 {
     return s->pin != NULL || u->pin_value != NULL ||
            (u->uri != NULL && p11_kit_uri_get_pin_source(u->uri) != NULL);
@@ -70,15 +70,15 @@ static tw_err open_file(const char *path, int *fd, failure *why)
 
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (*fd < 0) {
-        return fail_text(why, TW_ERR_TOKEN_PIN, "cannot open the PIN file %s: %s", path,
-                         strerror(errno));
+        return twp_fail_text(why, TW_ERR_TOKEN_PIN, "cannot open the PIN file %s: %s", path,
+                             strerror(errno));
     }
     if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode)) {
         return TW_OK;
     }
     close(*fd);
     /* It is read again at every login, which nothing but a file serves. */
-    return fail_text(why, TW_ERR_TOKEN_PIN, "the PIN file %s is not a regular file", path);
+    return twp_fail_text(why, TW_ERR_TOKEN_PIN, "the PIN file %s is not a regular file", path);
 }
 
 static tw_err from_source(const char *source, char buf[TW_TOKEN_MAX_PIN], size_t *len, failure *why)
@@ -90,21 +90,21 @@ static tw_err from_source(const char *source, char buf[TW_TOKEN_MAX_PIN], size_t
     int fd;
 
     if (path == NULL) {
-        return fail_text(why, TW_ERR_INVALID, "pin-source must be a path or a file: URI");
+        return twp_fail_text(why, TW_ERR_INVALID, "pin-source must be a path or a file: URI");
     }
     err = open_file(path, &fd, why);
     if (err != TW_OK) {
         return err;
     }
     if (read_file(fd, raw, sizeof(raw), &raw_len) != TW_OK) {
-        err = fail_text(why, TW_ERR_TOKEN_PIN, "cannot read the PIN file %s: %s", path,
-                        strerror(errno));
+        err = twp_fail_text(why, TW_ERR_TOKEN_PIN, "cannot read the PIN file %s: %s", path,
+                            strerror(errno));
     }
     close(fd);
     cut_line_ending(raw, &raw_len);
     if (err == TW_OK && raw_len > TW_TOKEN_MAX_PIN) {
-        err = fail_text(why, TW_ERR_TOKEN_PIN, "the PIN in %s is over %d bytes long", path,
-                        TW_TOKEN_MAX_PIN);
+        err = twp_fail_text(why, TW_ERR_TOKEN_PIN, "the PIN in %s is over %d bytes long", path,
+                            TW_TOKEN_MAX_PIN);
     }
     if (err == TW_OK) {
         memcpy(buf, raw, raw_len);
@@ -119,8 +119,8 @@ static tw_err from_value(const char *value, char buf[TW_TOKEN_MAX_PIN], size_t *
     *len = strlen(value);
     if (*len > TW_TOKEN_MAX_PIN) {
         *len = 0;
-        return fail_text(why, TW_ERR_TOKEN_PIN, "pin-value is over %d bytes long",
-                         TW_TOKEN_MAX_PIN);
+        return twp_fail_text(why, TW_ERR_TOKEN_PIN, "pin-value is over %d bytes long",
+                             TW_TOKEN_MAX_PIN);
     }
     memcpy(buf, value, *len);
     return TW_OK;
@@ -136,12 +136,12 @@ static tw_err from_callback(const settings *s, const char *label, char buf[TW_TO
         return TW_OK;
     }
     *len = 0;
-    return fail_text(why, err == TW_ERR_MEMORY ? err : TW_ERR_TOKEN_PIN,
-                     "no PIN was given for token '%s'", label);
+    return twp_fail_text(why, err == TW_ERR_MEMORY ? err : TW_ERR_TOKEN_PIN,
+                         "no PIN was given for token '%s'", label);
 }
 
-tw_err pin_get(const settings *s, const token_uri *u, const char *label, char buf[TW_TOKEN_MAX_PIN],
-               size_t *len, bool *attended, failure *why)
+tw_err twp_pin_get(const settings *s, const token_uri *u, const char *label,
+                   char buf[TW_TOKEN_MAX_PIN], size_t *len, bool *attended, failure *why)
 {
     const char *source = p11_kit_uri_get_pin_source(u->uri);
     tw_err err;
@@ -156,11 +156,12 @@ tw_err pin_get(const settings *s, const token_uri *u, const char *label, char bu
     } else if (u->pin_value != NULL) {
         err = from_value(u->pin_value, buf, len, why);
     } else {
-        return fail_text(why, TW_ERR_TOKEN_PIN,
-                         "token '%s' wants a PIN and none is given: add ?pin-source=FILE", label);
+        return twp_fail_text(why, TW_ERR_TOKEN_PIN,
+                             "token '%s' wants a PIN and none is given: add ?pin-source=FILE",
+                             label);
     }
     if (err == TW_OK && *len == 0) {
-        err = fail_text(why, TW_ERR_TOKEN_PIN, "the PIN given for token '%s' is empty", label);
+        err = twp_fail_text(why, TW_ERR_TOKEN_PIN, "the PIN given for token '%s' is empty", label);
     }
     return err;
 }

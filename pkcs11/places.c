@@ -8,11 +8,11 @@ static tw_err none_loaded(const token_uri *u, failure *why)
     const char *name = p11_kit_uri_get_module_name(u->uri);
 
     if (name != NULL) {
-        return fail_text(why, TW_ERR_TOKEN_ABSENT, "p11-kit has no module called %s configured",
-                         name);
+        return twp_fail_text(why, TW_ERR_TOKEN_ABSENT, "p11-kit has no module called %s configured",
+                             name);
     }
-    return fail_text(why, TW_ERR_TOKEN_ABSENT,
-                     "p11-kit has no module configured: name one by --module or module-path=");
+    return twp_fail_text(why, TW_ERR_TOKEN_ABSENT,
+                         "p11-kit has no module configured: name one by --module or module-path=");
 }
 
 static tw_err load(places *p, const settings *s, const token_uri *u, failure *why)
@@ -20,14 +20,14 @@ static tw_err load(places *p, const settings *s, const token_uri *u, failure *wh
     const char *path = s->module != NULL ? s->module : p11_kit_uri_get_module_path(u->uri);
 
     if (path == NULL) {
-        return module_get_all(p11_kit_uri_get_module_name(u->uri), s->init_args, &p->modules,
-                              &p->module_count, s, why);
+        return twp_module_get_all(p11_kit_uri_get_module_name(u->uri), s->init_args, &p->modules,
+                                  &p->module_count, s, why);
     }
     p->modules = calloc(1, sizeof(*p->modules));
     if (p->modules == NULL) {
-        return fail_text(why, TW_ERR_MEMORY, "no memory");
+        return twp_fail_text(why, TW_ERR_MEMORY, "no memory");
     }
-    if (module_get(path, s->init_args, &p->modules[0], why) != TW_OK) {
+    if (twp_module_get(path, s->init_args, &p->modules[0], why) != TW_OK) {
         return why->err;
     }
     p->module_count = 1;
@@ -40,14 +40,14 @@ static tw_err add_place(void *arg, const place *found, failure *why)
     place *bigger = realloc(p->list, (p->count + 1) * sizeof(*p->list));
 
     if (bigger == NULL) {
-        return fail_text(why, TW_ERR_MEMORY, "no memory");
+        return twp_fail_text(why, TW_ERR_MEMORY, "no memory");
     }
     p->list = bigger;
     p->list[p->count++] = *found;
     return TW_OK;
 }
 
-tw_err places_find(places *out, const settings *s, const token_uri *u, failure *why)
+tw_err twp_places_find(places *out, const settings *s, const token_uri *u, failure *why)
 {
     tw_err err;
 
@@ -59,24 +59,24 @@ tw_err places_find(places *out, const settings *s, const token_uri *u, failure *
     for (size_t i = 0; err == TW_OK && i < out->module_count; i++) {
         failure each = {0};
 
-        err = slot_find(out->modules[i], u, add_place, out, &each);
+        err = twp_slot_find(out->modules[i], u, add_place, out, &each);
         if (err != TW_OK && (err == TW_ERR_MEMORY || out->module_count == 1)) {
             *why = each;
         } else if (err != TW_OK) {
-            report(s, TW_TOKEN_NO_SLOT, "configured module left out", &each);
+            twp_report(s, TW_TOKEN_NO_SLOT, "configured module left out", &each);
             err = TW_OK;
         }
     }
     if (err != TW_OK) {
-        places_clear(out);
+        twp_places_clear(out);
     }
     return err;
 }
 
-void places_clear(places *p)
+void twp_places_clear(places *p)
 {
     for (size_t i = 0; i < p->module_count; i++) {
-        module_put(p->modules[i]);
+        twp_module_put(p->modules[i]);
     }
     free(p->modules);
     free(p->list);

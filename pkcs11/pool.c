@@ -19,7 +19,7 @@ enum {
     GROW_AFTER_MS = 5000, /* how long to believe a token that it has no session left */
 };
 
-struct timespec time_in(unsigned ms)
+struct timespec twp_time_in(unsigned ms)
 {
     struct timespec t;
 
@@ -33,7 +33,7 @@ struct timespec time_in(unsigned ms)
     return t;
 }
 
-bool time_passed(const struct timespec *t)
+bool twp_time_passed(const struct timespec *t)
 {
     struct timespec now;
 
@@ -53,20 +53,20 @@ static void cond_init(pthread_cond_t *cond)
     pthread_condattr_destroy(&attr);
 }
 
-void turn_init(turn *u)
+void twp_turn_init(turn *u)
 {
     pthread_mutex_init(&u->lock, NULL);
     cond_init(&u->over);
     u->taken = false;
 }
 
-void turn_clear(turn *u)
+void twp_turn_clear(turn *u)
 {
     pthread_cond_destroy(&u->over);
     pthread_mutex_destroy(&u->lock);
 }
 
-bool turn_take(turn *u, const struct timespec *deadline)
+bool twp_turn_take(turn *u, const struct timespec *deadline)
 {
     bool mine;
     int rc = 0;
@@ -81,7 +81,7 @@ bool turn_take(turn *u, const struct timespec *deadline)
     return mine;
 }
 
-void turn_give(turn *u)
+void twp_turn_give(turn *u)
 {
     pthread_mutex_lock(&u->lock);
     u->taken = false;
@@ -91,7 +91,7 @@ void turn_give(turn *u)
 
 /* --- Places. -------------------------------------------------------------------- */
 
-void pool_init(tw_token *t)
+void twp_pool_init(tw_token *t)
 {
     t->idle = NULL;
     t->size = 0;
@@ -102,7 +102,7 @@ void pool_init(tw_token *t)
 
 /* The parent's sessions are not the child's to close, and the threads that held some, or
  * waited, do not exist here. */
-void pool_forget(tw_token *t)
+void twp_pool_forget(tw_token *t)
 {
     while (t->idle != NULL) {
         session *s = t->idle;
@@ -110,15 +110,15 @@ void pool_forget(tw_token *t)
         t->idle = s->next;
         free(s);
     }
-    pool_init(t);
+    twp_pool_init(t);
 }
 
-void pool_clear(tw_token *t)
+void twp_pool_clear(tw_token *t)
 {
     for (session *s = t->idle; s != NULL; s = s->next) {
-        session_close(t, s);
+        twp_session_close(t, s);
     }
-    pool_forget(t);
+    twp_pool_forget(t);
 }
 
 static session *take_now(tw_token *t)
@@ -129,7 +129,7 @@ static session *take_now(tw_token *t)
         t->idle = s->next;
         return s;
     }
-    if (t->size >= t->limit && t->limit < t->opt.max_sessions && time_passed(&t->shrunk)) {
+    if (t->size >= t->limit && t->limit < t->opt.max_sessions && twp_time_passed(&t->shrunk)) {
         t->limit = t->opt.max_sessions;
     }
     if (t->size < t->limit) {
@@ -171,7 +171,7 @@ static session *wait_in_line(tw_token *t, const struct timespec *deadline)
     return w.given;
 }
 
-tw_err pool_take(tw_token *t, const struct timespec *deadline, session **out, failure *why)
+tw_err twp_pool_take(tw_token *t, const struct timespec *deadline, session **out, failure *why)
 {
     bool no_memory;
     size_t size;
@@ -188,15 +188,16 @@ tw_err pool_take(tw_token *t, const struct timespec *deadline, session **out, fa
         return TW_OK;
     }
     if (no_memory) {
-        return fail_text(why, TW_ERR_MEMORY, "no memory");
+        return twp_fail_text(why, TW_ERR_MEMORY, "no memory");
     }
-    return fail_text(why, TW_ERR_TOKEN_BUSY,
-                     "all %zu sessions were in use for %u ms: raise max_sessions or deadline_ms, or "
-                     "send this token less",
-                     size, t->opt.deadline_ms);
+    return twp_fail_text(
+        why, TW_ERR_TOKEN_BUSY,
+        "all %zu sessions were in use for %u ms: raise max_sessions or deadline_ms, or "
+        "send this token less",
+        size, t->opt.deadline_ms);
 }
 
-void pool_give(tw_token *t, session *s)
+void twp_pool_give(tw_token *t, session *s)
 {
     waiter *w;
 
@@ -216,7 +217,7 @@ void pool_give(tw_token *t, session *s)
     pthread_mutex_unlock(&t->lock);
 }
 
-bool pool_lost(tw_token *t, session *s)
+bool twp_pool_lost(tw_token *t, session *s)
 {
     bool others;
 
@@ -225,7 +226,7 @@ bool pool_lost(tw_token *t, session *s)
     if (others) {
         t->size--;
         t->limit = t->size;
-        t->shrunk = time_in(GROW_AFTER_MS);
+        t->shrunk = twp_time_in(GROW_AFTER_MS);
     }
     pthread_mutex_unlock(&t->lock);
     if (others) {

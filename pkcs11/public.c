@@ -22,27 +22,29 @@ static tw_err read_as(const line *l, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE 
 {
     uint8_t *value;
     size_t len;
-    tw_err err = attr_get(l, object, type, &value, &len);
+    tw_err err = twp_attr_get(l, object, type, &value, &len);
 
     *found = err == TW_OK && value != NULL && decoder(c, value, len, out);
     free(value);
     return err;
 }
 
-tw_err point_read(const line *l, CK_OBJECT_HANDLE object, const curve *c, uint8_t *out, bool *found)
+tw_err twp_point_read(const line *l, CK_OBJECT_HANDLE object, const curve *c, uint8_t *out,
+                      bool *found)
 {
     const curve *own;
-    tw_err err = curve_read(l, object, &own);
+    tw_err err = twp_curve_read(l, object, &own);
 
     *found = false;
-    return err == TW_OK && own == c ? read_as(l, object, CKA_EC_POINT, point_decode, c, out, found)
-                                    : err;
+    return err == TW_OK && own == c
+               ? read_as(l, object, CKA_EC_POINT, twp_point_decode, c, out, found)
+               : err;
 }
 
 static tw_err read_certificate(const line *l, CK_OBJECT_HANDLE object, const curve *c, uint8_t *out,
                                bool *found)
 {
-    return read_as(l, object, CKA_VALUE, certificate_point, c, out, found);
+    return read_as(l, object, CKA_VALUE, twp_certificate_point, c, out, found);
 }
 
 typedef tw_err reader(const line *l, CK_OBJECT_HANDLE object, const curve *c, uint8_t *out,
@@ -64,7 +66,7 @@ static tw_err search(const line *l, CK_OBJECT_CLASS class, const name *id, const
     if (label != NULL) {
         match[n++] = (CK_ATTRIBUTE){CKA_LABEL, label->label, label->label_len};
     }
-    err = object_find(l, match, n, &objects, &count);
+    err = twp_object_find(l, match, n, &objects, &count);
     for (size_t i = 0; err == TW_OK && !*found && i < count; i++) {
         err = read(l, objects[i], c, out, found);
     }
@@ -80,32 +82,33 @@ static tw_err search_public(const line *l, const name *n, const curve *c, uint8_
     tw_err err = TW_OK;
 
     if (label != NULL) {
-        err = search(l, CKO_PUBLIC_KEY, id, label, point_read, c, out, found);
+        err = search(l, CKO_PUBLIC_KEY, id, label, twp_point_read, c, out, found);
     }
     if (err == TW_OK && !*found && id != NULL) {
-        err = search(l, CKO_PUBLIC_KEY, id, NULL, point_read, c, out, found);
+        err = search(l, CKO_PUBLIC_KEY, id, NULL, twp_point_read, c, out, found);
     }
     return err;
 }
 
-tw_err public_find(const line *l, CK_OBJECT_HANDLE key, const curve *c, uint8_t *out, bool *found)
+tw_err twp_public_find(const line *l, CK_OBJECT_HANDLE key, const curve *c, uint8_t *out,
+                       bool *found)
 {
     name n = {0};
     tw_err err;
 
     *found = false;
-    err = attr_get(l, key, CKA_ID, &n.id, &n.id_len);
+    err = twp_attr_get(l, key, CKA_ID, &n.id, &n.id_len);
     if (err == TW_OK) {
-        err = attr_get(l, key, CKA_LABEL, &n.label, &n.label_len);
+        err = twp_attr_get(l, key, CKA_LABEL, &n.label, &n.label_len);
     }
     if (err == TW_OK) {
         err = search_public(l, &n, c, out, found);
     }
     if (err == TW_OK && !*found) {
-        err = read_as(l, key, CKA_EC_POINT, point_decode, c, out, found);
+        err = read_as(l, key, CKA_EC_POINT, twp_point_decode, c, out, found);
     }
     if (err == TW_OK && !*found) {
-        err = read_as(l, key, CKA_PUBLIC_KEY_INFO, spki_point, c, out, found);
+        err = read_as(l, key, CKA_PUBLIC_KEY_INFO, twp_spki_point, c, out, found);
     }
     if (err == TW_OK && !*found && n.id_len > 0) {
         err = search(l, CKO_CERTIFICATE, &n, NULL, read_certificate, c, out, found);

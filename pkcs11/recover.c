@@ -21,9 +21,9 @@ static tw_err take_place(void *arg, const place *p, failure *why)
     tw_err err = TW_OK;
 
     pthread_mutex_lock(&t->lock);
-    if (slot_same(&p->info, &t->info)) {
+    if (twp_slot_same(&p->info, &t->info)) {
         t->slot = p->slot;
-        err = fail_text(why, TW_ERR_STATE, "found"); /* ends the search */
+        err = twp_fail_text(why, TW_ERR_STATE, "found"); /* ends the search */
     }
     pthread_mutex_unlock(&t->lock);
     return err;
@@ -34,7 +34,7 @@ static bool find_slot(tw_token *t)
 {
     failure found = {0};
 
-    return slot_find(t->module, NULL, take_place, t, &found) == TW_ERR_STATE;
+    return twp_slot_find(t->module, NULL, take_place, t, &found) == TW_ERR_STATE;
 }
 
 /* A module that is down already has no users whom another try could disturb. */
@@ -43,19 +43,19 @@ static bool restart_due(tw_token *t)
     bool due, down = atomic_load(&t->module->down) != CKR_OK;
 
     pthread_mutex_lock(&t->lock);
-    if (t->patience_ms == 0 || time_passed(&t->calm)) {
+    if (t->patience_ms == 0 || twp_time_passed(&t->calm)) {
         t->patience_ms = FIRST_PATIENCE_MS;
         due = true;
     } else {
-        due = time_passed(&t->next_restart) || (down && time_passed(&t->next_try));
+        due = twp_time_passed(&t->next_restart) || (down && twp_time_passed(&t->next_try));
         if (due && !down && t->patience_ms < MOST_PATIENCE_MS) {
             t->patience_ms *= 2;
         }
     }
     if (due) {
-        t->next_try = time_in(FIRST_PATIENCE_MS);
-        t->next_restart = time_in(t->patience_ms);
-        t->calm = time_in(CALM_MS);
+        t->next_try = twp_time_in(FIRST_PATIENCE_MS);
+        t->next_restart = twp_time_in(t->patience_ms);
+        t->calm = twp_time_in(CALM_MS);
     }
     pthread_mutex_unlock(&t->lock);
     return due;
@@ -66,14 +66,14 @@ static bool restart(tw_token *t, const era *before, const struct timespec *deadl
     failure failed = {0};
 
     if (!restart_due(t)) {
-        fail_add(why, "the module was restarted a short while ago");
+        twp_fail_add(why, "the module was restarted a short while ago");
         return false;
     }
-    if (module_restart(t->module, before->generation, deadline, &failed) != TW_OK) {
+    if (twp_module_restart(t->module, before->generation, deadline, &failed) != TW_OK) {
         if (failed.function != NULL) {
-            fail_add(why, "%s to restart the module gave 0x%lx", failed.function, failed.rv);
+            twp_fail_add(why, "%s to restart the module gave 0x%lx", failed.function, failed.rv);
         } else {
-            fail_add(why, "%s", failed.text);
+            twp_fail_add(why, "%s", failed.text);
         }
         return false;
     }
@@ -97,7 +97,7 @@ static bool climb(tw_token *t, persistence how, loss rung, const era *before,
     case LOSS_SESSION:
         return true;
     case LOSS_SLOT:
-        return find_slot(t) || (how == RUN_RETRY && !module_shared(t->module) &&
+        return find_slot(t) || (how == RUN_RETRY && !twp_module_shared(t->module) &&
                                 restart(t, before, deadline, why));
     case LOSS_MODULE:
         return how == RUN_RETRY && restart(t, before, deadline, why);
@@ -107,8 +107,8 @@ static bool climb(tw_token *t, persistence how, loss rung, const era *before,
     return false;
 }
 
-bool recover(tw_token *t, persistence how, unsigned attempt, const era *before,
-             const struct timespec *deadline, failure *why)
+bool twp_recover(tw_token *t, persistence how, unsigned attempt, const era *before,
+                 const struct timespec *deadline, failure *why)
 {
     loss rung = first_rung(t, attempt, why);
     bool again;
@@ -116,15 +116,15 @@ bool recover(tw_token *t, persistence how, unsigned attempt, const era *before,
     if (rung == LOSS_NONE || attempt >= MOST_ATTEMPTS) {
         return false;
     }
-    if (!turn_take(&t->mend, deadline)) {
-        fail_add(why, "another thread is at its recovery");
+    if (!twp_turn_take(&t->mend, deadline)) {
+        twp_fail_add(why, "another thread is at its recovery");
         return false;
     }
-    again = era_passed(t, before);
+    again = twp_era_passed(t, before);
     if (!again && climb(t, how, rung, before, deadline, why)) {
         atomic_fetch_add(&t->epoch, 1);
         again = true;
     }
-    turn_give(&t->mend);
+    twp_turn_give(&t->mend);
     return again;
 }

@@ -13,16 +13,16 @@ __attribute__((format(printf, 3, 0))) static void append(char *out, size_t cap, 
     (void)vsnprintf(out + used, cap - used, format, args); /* a text may be cut */
 }
 
-tw_err fail_rv(failure *why, const char *function, CK_RV rv)
+tw_err twp_fail_rv(failure *why, const char *function, CK_RV rv)
 {
-    verdict v = rv_judge(rv);
+    verdict v = twp_rv_judge(rv);
 
     *why = (failure){.err = v.err, .function = function, .rv = rv, .loss = v.loss};
     (void)snprintf(why->text, sizeof(why->text), "%s", v.advice == NULL ? "" : v.advice);
     return v.err;
 }
 
-tw_err fail_text(failure *why, tw_err err, const char *format, ...)
+tw_err twp_fail_text(failure *why, tw_err err, const char *format, ...)
 {
     va_list args;
 
@@ -33,7 +33,7 @@ tw_err fail_text(failure *why, tw_err err, const char *format, ...)
     return err;
 }
 
-void fail_add(failure *why, const char *format, ...)
+void twp_fail_add(failure *why, const char *format, ...)
 {
     va_list args;
 
@@ -45,20 +45,40 @@ void fail_add(failure *why, const char *format, ...)
     va_end(args);
 }
 
-/* One line: labels come from the token and may hold anything. */
+/* The bytes of the UTF-8 character at `p` (RFC 3629); 0 for what is none. */
+static size_t character(const unsigned char *p)
+{
+    size_t len = *p < 0x80 ? 1 : *p < 0xc2 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : *p < 0xf5 ? 4 : 0;
+
+    for (size_t i = 1; i < len; i++) {
+        if ((p[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    return len;
+}
+
+/* One line: labels come from the token and may hold anything, controls (C0 and C1) included. */
 static void clean(char *text)
 {
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f) {
-            *text = '?';
+    unsigned char *p = (unsigned char *)text;
+
+    while (*p != '\0') {
+        size_t len = character(p);
+        bool control = *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0);
+
+        if (len == 0 || control) {
+            len = len == 0 ? 1 : len;
+            memset(p, '?', len);
         }
+        p += len;
     }
 }
 
-void report(const settings *s, CK_SLOT_ID slot, const char *what, const failure *why)
+void twp_report(const settings *s, CK_SLOT_ID slot, const char *what, const failure *why)
 {
     char text[640];
-    const char *name = rv_judge(why->rv).name;
+    const char *name = twp_rv_judge(why->rv).name;
     tw_token_event event = {.size = sizeof(event),
                             .function = why->function,
                             .rv = why->rv,

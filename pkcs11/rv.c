@@ -106,7 +106,7 @@ static const row rows[] = {
     ROW(CKR_FUNCTION_REJECTED, TW_ERR_TOKEN_POLICY, LOSS_NONE, "it was refused on the token"),
 };
 
-verdict rv_judge(CK_RV rv)
+verdict twp_rv_judge(CK_RV rv)
 {
     static const verdict unknown = {NULL, TW_ERR_TOKEN_FAILED, LOSS_MODULE,
                                     "a code of the vendor's own: look into the module's log"};

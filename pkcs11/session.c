@@ -3,19 +3,19 @@
 
 #include <unistd.h>
 
-era era_now(tw_token *t)
+era twp_era_now(tw_token *t)
 {
     return (era){atomic_load(&t->epoch), atomic_load(&t->module->generation),
                  atomic_load(&t->module->logins)};
 }
 
-bool era_passed(tw_token *t, const era *e)
+bool twp_era_passed(tw_token *t, const era *e)
 {
     return atomic_load(&t->epoch) != e->epoch ||
            atomic_load(&t->module->generation) != e->generation;
 }
 
-void session_close(tw_token *t, session *s)
+void twp_session_close(tw_token *t, session *s)
 {
     /* An older generation's number may be someone else's session by now. */
     if (s->handle != CK_INVALID_HANDLE &&
@@ -47,27 +47,27 @@ static tw_err session_open(tw_token *t, op *o)
     pthread_mutex_lock(&t->lock);
     slot = t->slot;
     pthread_mutex_unlock(&t->lock);
-    s->era = era_now(t);
+    s->era = twp_era_now(t);
     s->handle = CK_INVALID_HANDLE;
     rv = open_any(t->module->fn, slot, &s->handle);
     if (rv != CKR_OK) {
         s->handle = CK_INVALID_HANDLE;
-        return fail_rv(o->line.why, "C_OpenSession", rv);
+        return twp_fail_rv(o->line.why, "C_OpenSession", rv);
     }
-    err = session_login(t, o);
+    err = twp_session_login(t, o);
     if (err != TW_OK) {
-        session_close(t, s);
+        twp_session_close(t, s);
     }
     return err;
 }
 
-tw_err session_ready(tw_token *t, op *o)
+tw_err twp_session_ready(tw_token *t, op *o)
 {
     session *s = o->session;
     tw_err err = TW_OK;
 
-    if (s->handle != CK_INVALID_HANDLE && era_passed(t, &s->era)) {
-        session_close(t, s);
+    if (s->handle != CK_INVALID_HANDLE && twp_era_passed(t, &s->era)) {
+        twp_session_close(t, s);
     }
     if (s->handle == CK_INVALID_HANDLE) {
         err = session_open(t, o);
@@ -82,16 +82,16 @@ tw_err session_ready(tw_token *t, op *o)
 /* In a child of fork nothing of the parent's is used: not its sessions, not its locks. */
 static void after_fork(tw_token *t)
 {
-    process_lock();
+    twp_process_lock();
     if (atomic_load(&t->pid) != getpid()) {
         pthread_mutex_init(&t->lock, NULL);
-        turn_init(&t->mend);
-        turn_init(&t->login);
-        pool_forget(t);
+        twp_turn_init(&t->mend);
+        twp_turn_init(&t->login);
+        twp_pool_forget(t);
         atomic_fetch_add(&t->epoch, 1);
         atomic_store(&t->pid, getpid());
     }
-    process_unlock();
+    twp_process_unlock();
 }
 
 /* A session of the pool that works, entered into the module. When the token has no more
@@ -102,20 +102,20 @@ static tw_err begin(tw_token *t, op *o)
     tw_err err;
 
     for (;;) {
-        err = pool_take(t, o->deadline, &o->session, why);
+        err = twp_pool_take(t, o->deadline, &o->session, why);
         if (err != TW_OK) {
             return err;
         }
-        err = module_enter(t->module, why);
+        err = twp_module_enter(t->module, why);
         if (err == TW_OK) {
-            err = session_ready(t, o);
+            err = twp_session_ready(t, o);
             if (err == TW_OK) {
                 break;
             }
-            module_leave(t->module);
+            twp_module_leave(t->module);
         }
-        if (why->rv != CKR_SESSION_COUNT || !pool_lost(t, o->session)) {
-            pool_give(t, o->session);
+        if (why->rv != CKR_SESSION_COUNT || !twp_pool_lost(t, o->session)) {
+            twp_pool_give(t, o->session);
             return err;
         }
     }
@@ -138,29 +138,29 @@ static tw_err attempt_once(tw_token *t, tw_err (*fn)(op *o, void *arg), void *ar
     *before = o.session->era;
     err = fn(&o, arg);
     if (o.broken || (err != TW_OK && why->loss != LOSS_NONE)) {
-        session_close(t, o.session);
+        twp_session_close(t, o.session);
     }
-    module_leave(t->module);
-    pool_give(t, o.session);
+    twp_module_leave(t->module);
+    twp_pool_give(t, o.session);
     return err;
 }
 
-tw_err token_run(tw_token *t, persistence how, tw_err (*fn)(op *o, void *arg), void *arg,
-                 failure *why)
+tw_err twp_token_run(tw_token *t, persistence how, tw_err (*fn)(op *o, void *arg), void *arg,
+                     failure *why)
 {
-    struct timespec deadline = time_in(t->opt.deadline_ms);
+    struct timespec deadline = twp_time_in(t->opt.deadline_ms);
 
     if (atomic_load_explicit(&t->pid, memory_order_relaxed) != getpid()) {
         after_fork(t);
     }
     for (unsigned attempt = 1;; attempt++) {
-        era before = era_now(t);
+        era before = twp_era_now(t);
         tw_err err;
 
         *why = (failure){0};
         err = attempt_once(t, fn, arg, &before, &deadline, why);
         if (err == TW_OK || how == RUN_ONCE ||
-            !recover(t, how, attempt, &before, &deadline, why)) {
+            !twp_recover(t, how, attempt, &before, &deadline, why)) {
             return err;
         }
     }

@@ -10,9 +10,10 @@
  */
 
 /* The ways in their order: reading the DH output has half the round trips of the others. */
-static const strategy *const strategies[] = {&strategy_value, &strategy_hkdf, &strategy_digest};
+static const strategy *const strategies[] = {&twp_strategy_value, &twp_strategy_hkdf,
+                                             &twp_strategy_digest};
 
-tw_err key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object)
+tw_err twp_key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object)
 {
     uint8_t sent[TW_MAX_SECRET], got[TW_MAX_SECRET], enc[MAX_PUBLIC_EC];
     agreement a = {.key = k,
@@ -24,14 +25,14 @@ tw_err key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object)
     tw_err err = k->kem->encap(k->kem, NULL, k->public_key, NULL, sent, enc);
 
     if (err != TW_OK) {
-        err = fail_text(o->line.why, err, "cannot encapsulate to the key's public half");
+        err = twp_fail_text(o->line.why, err, "cannot encapsulate to the key's public half");
     } else {
         err = k->recipe.strategy->run(o, object, &a);
     }
     if (err == TW_OK && memcmp(sent, got, k->kem->secret_len) != 0) {
-        err = fail_text(o->line.why, k->public_given ? TW_ERR_KEY : TW_ERR_TOKEN_FAILED,
-                        "the private key does not belong to the public key %s",
-                        k->public_given ? "that was given" : "beside it in the token");
+        err = twp_fail_text(o->line.why, k->public_given ? TW_ERR_KEY : TW_ERR_TOKEN_FAILED,
+                            "the private key does not belong to the public key %s",
+                            k->public_given ? "that was given" : "beside it in the token");
     }
     tw_wipe(sent, sizeof(sent));
     tw_wipe(got, sizeof(got));
@@ -55,7 +56,7 @@ static tw_err try_strategy(op *o, token_key *k, CK_OBJECT_HANDLE object, failure
     for (unsigned i = 0; i <= SHAPE_COUNT; i++) {
         k->recipe.shape = i < SHAPE_COUNT ? i : 0;
         k->recipe.der_point = i == SHAPE_COUNT;
-        err = key_prove(o, k, object);
+        err = twp_key_prove(o, k, object);
         if (err == TW_OK || !worth_another(err, o->line.why)) {
             return err;
         }
@@ -72,20 +73,22 @@ static void explain(const token_key *k, bool never_export, failure *why)
     if (!k->derive) {
         why->err = TW_ERR_TOKEN_POLICY;
         why->loss = LOSS_NONE;
-        fail_add(why,
-                 "the key has CKA_DERIVE false: set it with C_SetAttributeValue, or import the "
-                 "key again with pkcs11-tool --write-object --type privkey --usage-derive");
+        twp_fail_add(why,
+                     "the key has CKA_DERIVE false: set it with C_SetAttributeValue, or import the "
+                     "key again with pkcs11-tool --write-object --type privkey --usage-derive");
     } else if (never_export) {
         why->err = TW_ERR_TOKEN_POLICY;
-        fail_add(why, "DH outputs must not be exported, and the token can do without that neither "
-                      "by HKDF nor by C_DigestKey");
+        twp_fail_add(why,
+                     "DH outputs must not be exported, and the token can do without that neither "
+                     "by HKDF nor by C_DigestKey");
     } else if (why->rv == CKR_MECHANISM_PARAM_INVALID) {
-        fail_add(why, "a token whose ECDH always has a key derivation of its own, and no CKD_NULL, "
-                      "cannot serve HPKE");
+        twp_fail_add(why,
+                     "a token whose ECDH always has a key derivation of its own, and no CKD_NULL, "
+                     "cannot serve HPKE");
     }
 }
 
-tw_err key_settle(op *o, token_key *k, CK_OBJECT_HANDLE object)
+tw_err twp_key_settle(op *o, token_key *k, CK_OBJECT_HANDLE object)
 {
     bool never_export = k->token->opt.never_export_dh;
     failure first = {0};
@@ -102,7 +105,7 @@ tw_err key_settle(op *o, token_key *k, CK_OBJECT_HANDLE object)
         }
     }
     if (first.err == TW_OK) {
-        (void)fail_text(&first, TW_ERR_TOKEN_POLICY, "no way to use the key is allowed");
+        (void)twp_fail_text(&first, TW_ERR_TOKEN_POLICY, "no way to use the key is allowed");
     }
     explain(k, never_export, &first);
     *o->line.why = first;

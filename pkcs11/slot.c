@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void slot_text(const unsigned char *field, size_t len, char *out)
+void twp_slot_text(const unsigned char *field, size_t len, char *out)
 {
     while (len > 0 && (field[len - 1] == ' ' || field[len - 1] == '\0')) {
         len--;
@@ -13,7 +13,7 @@ void slot_text(const unsigned char *field, size_t len, char *out)
     out[len] = '\0';
 }
 
-bool slot_same(const CK_TOKEN_INFO *a, const CK_TOKEN_INFO *b)
+bool twp_slot_same(const CK_TOKEN_INFO *a, const CK_TOKEN_INFO *b)
 {
     return memcmp(a->label, b->label, sizeof(a->label)) == 0 &&
            memcmp(a->serialNumber, b->serialNumber, sizeof(a->serialNumber)) == 0 &&
@@ -39,13 +39,14 @@ static tw_err slot_list(module *m, CK_SLOT_ID **out, CK_ULONG *count, failure *w
         rv = m->fn->C_GetSlotList(CK_TRUE, NULL, count);
         if (rv == CKR_OK) {
             if (*count > MOST_SLOTS) {
-                return fail_text(why, TW_ERR_TOKEN_FAILED, "the module counts %lu slots", *count);
+                return twp_fail_text(why, TW_ERR_TOKEN_FAILED, "the module counts %lu slots",
+                                     *count);
             }
             room = *count + 1;
             *count = room;
             *out = calloc(room, sizeof(**out));
             if (*out == NULL) {
-                return fail_text(why, TW_ERR_MEMORY, "no memory");
+                return twp_fail_text(why, TW_ERR_MEMORY, "no memory");
             }
             rv = m->fn->C_GetSlotList(CK_TRUE, *out, count);
             if (rv == CKR_OK && *count > room) {
@@ -56,7 +57,7 @@ static tw_err slot_list(module *m, CK_SLOT_ID **out, CK_ULONG *count, failure *w
     if (rv != CKR_OK) {
         free(*out);
         *out = NULL;
-        return fail_rv(why, "C_GetSlotList", rv);
+        return twp_fail_rv(why, "C_GetSlotList", rv);
     }
     return TW_OK;
 }
@@ -89,14 +90,15 @@ static bool names_slot(module *m, const token_uri *u, place *p)
            (u == NULL || matches(u, p->slot, &slot_info, &p->info));
 }
 
-tw_err slot_find(module *m, const token_uri *u,
-                 tw_err (*found)(void *arg, const place *p, failure *why), void *arg, failure *why)
+tw_err twp_slot_find(module *m, const token_uri *u,
+                     tw_err (*found)(void *arg, const place *p, failure *why), void *arg,
+                     failure *why)
 {
     CK_SLOT_ID *slots = NULL;
     CK_ULONG count = 0;
     tw_err err;
 
-    err = module_enter(m, why);
+    err = twp_module_enter(m, why);
     if (err != TW_OK) {
         return err;
     }
@@ -111,7 +113,7 @@ tw_err slot_find(module *m, const token_uri *u,
             err = found(arg, &p, why);
         }
     }
-    module_leave(m);
+    twp_module_leave(m);
     free(slots);
     return err;
 }

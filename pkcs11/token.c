@@ -18,21 +18,21 @@ static tw_err only_place(const places *p, place *out, failure *why)
         }
     }
     if (count == 0) {
-        return fail_text(why, TW_ERR_TOKEN_ABSENT, "no initialised token matches the URI%s%s",
-                         p->module_count == 1 && p->modules[0]->path != NULL ? " in " : "",
-                         p->module_count == 1 && p->modules[0]->path != NULL
-                             ? p->modules[0]->path : "");
+        return twp_fail_text(
+            why, TW_ERR_TOKEN_ABSENT, "no initialised token matches the URI%s%s",
+            p->module_count == 1 && p->modules[0]->path != NULL ? " in " : "",
+            p->module_count == 1 && p->modules[0]->path != NULL ? p->modules[0]->path : "");
     }
     if (count > 1) {
-        return fail_text(why, TW_ERR_INVALID,
-                         "%zu tokens match the URI: name one by token= or serial=", count);
+        return twp_fail_text(why, TW_ERR_INVALID,
+                             "%zu tokens match the URI: name one by token= or serial=", count);
     }
     return TW_OK;
 }
 
-void token_settle(tw_token *t, const place *p)
+void twp_token_settle(tw_token *t, const place *p)
 {
-    module_hold(p->module);
+    twp_module_hold(p->module);
     t->module = p->module;
     t->slot = p->slot;
     t->info = p->info;
@@ -42,16 +42,16 @@ static tw_err locate(tw_token *t, failure *why)
 {
     places found;
     place here = {0};
-    tw_err err = places_find(&found, &t->opt, &t->uri, why);
+    tw_err err = twp_places_find(&found, &t->opt, &t->uri, why);
 
     if (err != TW_OK) {
         return err;
     }
     err = only_place(&found, &here, why);
     if (err == TW_OK) {
-        token_settle(t, &here);
+        twp_token_settle(t, &here);
     }
-    places_clear(&found);
+    twp_places_clear(&found);
     return err;
 }
 
@@ -71,31 +71,31 @@ static tw_err token_alloc(const tw_token_options *options, tw_token **out)
     if (t == NULL) {
         return TW_ERR_MEMORY;
     }
-    err = settings_copy(&t->opt, options);
+    err = twp_settings_copy(&t->opt, options);
     if (err != TW_OK) {
         free(t);
         return err;
     }
     t->slot = TW_TOKEN_NO_SLOT;
     pthread_mutex_init(&t->lock, NULL);
-    turn_init(&t->mend);
-    turn_init(&t->login);
+    twp_turn_init(&t->mend);
+    twp_turn_init(&t->login);
     atomic_store(&t->pid, getpid());
-    pool_init(t);
+    twp_pool_init(t);
     *out = t;
     return TW_OK;
 }
 
-tw_err token_new(const char *uri, const tw_token_options *options, tw_token **out, failure *why)
+tw_err twp_token_new(const char *uri, const tw_token_options *options, tw_token **out, failure *why)
 {
     tw_err err = token_alloc(options, out);
 
     if (err != TW_OK) {
         return err;
     }
-    err = uri_parse(&(*out)->uri, uri, why);
+    err = twp_uri_parse(&(*out)->uri, uri, why);
     if (err != TW_OK) {
-        token_report(*out, "open token", why);
+        twp_token_report(*out, "open token", why);
         tw_token_free(*out);
         *out = NULL;
     }
@@ -115,16 +115,16 @@ tw_err tw_token_open(const char *uri, const tw_token_options *options, tw_token 
     if (uri == NULL) {
         return TW_ERR_INVALID;
     }
-    err = token_new(uri, options, &t, &why);
+    err = twp_token_new(uri, options, &t, &why);
     if (err != TW_OK) {
         return err;
     }
     err = locate(t, &why);
     if (err == TW_OK) {
-        err = token_run(t, RUN_GENTLY, nothing, NULL, &why);
+        err = twp_token_run(t, RUN_GENTLY, nothing, NULL, &why);
     }
     if (err != TW_OK) {
-        token_report(t, "open token", &why);
+        twp_token_report(t, "open token", &why);
         tw_token_free(t);
         return err;
     }
@@ -138,13 +138,13 @@ static void close_all(tw_token *t)
 {
     failure why = {0};
 
-    if (atomic_load(&t->pid) == getpid() && module_enter(t->module, &why) == TW_OK) {
-        pool_clear(t);
-        module_leave(t->module);
+    if (atomic_load(&t->pid) == getpid() && twp_module_enter(t->module, &why) == TW_OK) {
+        twp_pool_clear(t);
+        twp_module_leave(t->module);
     } else {
-        pool_forget(t);
+        twp_pool_forget(t);
     }
-    module_put(t->module);
+    twp_module_put(t->module);
 }
 
 void tw_token_free(tw_token *token)
@@ -155,21 +155,21 @@ void tw_token_free(tw_token *token)
     if (token->module != NULL) {
         close_all(token);
     }
-    uri_clear(&token->uri);
-    settings_clear(&token->opt);
+    twp_uri_clear(&token->uri);
+    twp_settings_clear(&token->opt);
     pthread_mutex_destroy(&token->lock);
-    turn_clear(&token->mend);
-    turn_clear(&token->login);
+    twp_turn_clear(&token->mend);
+    twp_turn_clear(&token->login);
     tw_wipe(token->refused, sizeof(token->refused));
     free(token);
 }
 
-void token_report(tw_token *t, const char *what, const failure *why)
+void twp_token_report(tw_token *t, const char *what, const failure *why)
 {
     CK_SLOT_ID slot;
 
     pthread_mutex_lock(&t->lock);
     slot = t->slot;
     pthread_mutex_unlock(&t->lock);
-    report(&t->opt, slot, what, why);
+    twp_report(&t->opt, slot, what, why);
 }

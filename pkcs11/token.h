@@ -19,6 +19,8 @@
 #include <p11-kit/pkcs11.h>
 #include <p11-kit/uri.h>
 
+#include "encoding.h"
+
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 /* --- rv.c, report.c ------------------------------------------------------------- */
@@ -37,7 +39,7 @@ typedef struct verdict {
     loss loss;
     const char *advice; /* what to do, or NULL */
 } verdict;
-verdict rv_judge(CK_RV rv);
+verdict twp_rv_judge(CK_RV rv);
 
 /* What went wrong, kept until someone is told. */
 typedef struct failure {
@@ -48,19 +50,19 @@ typedef struct failure {
     char text[320]; /* what it means and what to do */
 } failure;
 
-/* These note a failure and give its code back; fail_add puts more behind what is noted. */
-tw_err fail_rv(failure *why, const char *function, CK_RV rv);
-__attribute__((format(printf, 3, 4))) tw_err fail_text(failure *why, tw_err err,
-                                                       const char *format, ...);
-__attribute__((format(printf, 2, 3))) void fail_add(failure *why, const char *format, ...);
+/* These note a failure and give its code back; twp_fail_add puts more behind what is noted. */
+tw_err twp_fail_rv(failure *why, const char *function, CK_RV rv);
+__attribute__((format(printf, 3, 4))) tw_err twp_fail_text(failure *why, tw_err err,
+                                                           const char *format, ...);
+__attribute__((format(printf, 2, 3))) void twp_fail_add(failure *why, const char *format, ...);
 
 /* The caller's options, copied: the strings and *provider are owned; options.c. */
 typedef tw_token_options settings;
-tw_err settings_copy(settings *out, const tw_token_options *options);
-void settings_clear(settings *s);
+tw_err twp_settings_copy(settings *out, const tw_token_options *options);
+void twp_settings_clear(settings *s);
 
 /* report tells the caller's `event` what `why` holds; `what` was being done. */
-void report(const settings *s, CK_SLOT_ID slot, const char *what, const failure *why);
+void twp_report(const settings *s, CK_SLOT_ID slot, const char *what, const failure *why);
 
 /* --- uri.c, pin.c ----------------------------------------------------------------- */
 
@@ -69,20 +71,20 @@ typedef struct token_uri {
     P11KitUri *uri;
     char *pin_value; /* zero-terminated, wiped when freed; NULL for none */
 } token_uri;
-tw_err uri_parse(token_uri *out, const char *text, failure *why);
-void uri_clear(token_uri *u);
+tw_err twp_uri_parse(token_uri *out, const char *text, failure *why);
+void twp_uri_clear(token_uri *u);
 
 /* The label and id that a URI names a key by, those that it has. */
-CK_ULONG uri_names(const token_uri *u, CK_ATTRIBUTE out[2]);
+CK_ULONG twp_uri_names(const token_uri *u, CK_ATTRIBUTE out[2]);
 
-/* uri_format makes the URI of a token, or with names of a key in it; free() it. */
-char *uri_format(const CK_TOKEN_INFO *info, const CK_ATTRIBUTE *label, const CK_ATTRIBUTE *id);
+/* twp_uri_format makes the URI of a token, or with names of a key in it; free() it. */
+char *twp_uri_format(const CK_TOKEN_INFO *info, const CK_ATTRIBUTE *label, const CK_ATTRIBUTE *id);
 
-/* pin_get asks the sources in their order. `attended`: it came from the callback, where a
+/* twp_pin_get asks the sources in their order. `attended`: it came from the callback, where a
  * person may be. The caller wipes `buf`. */
-tw_err pin_get(const settings *s, const token_uri *u, const char *label,
-               char buf[TW_TOKEN_MAX_PIN], size_t *len, bool *attended, failure *why);
-bool pin_given(const settings *s, const token_uri *u);
+tw_err twp_pin_get(const settings *s, const token_uri *u, const char *label,
+                   char buf[TW_TOKEN_MAX_PIN], size_t *len, bool *attended, failure *why);
+bool twp_pin_given(const settings *s, const token_uri *u);
 
 /* --- module.c, load.c --------------------------------------------------------------- */
 
@@ -97,38 +99,38 @@ typedef struct module {
     bool serial;     /* it cannot lock: one call at a time, under serial_lock */
     unsigned users;
     pthread_mutex_t serial_lock;
-    _Atomic(pid_t) pid; /* whose initialisation it is */
+    _Atomic(pid_t) pid;              /* whose initialisation it is */
     atomic_ulong generation, logins; /* so far; a login before it is tried */
     atomic_ulong down;               /* CKR_OK, or why C_Initialize failed: it is not called */
     atomic_uint in_flight;           /* threads between enter and leave */
     atomic_bool restarting;          /* new ones are turned away */
 } module;
 
-/* module_get loads and initialises the module at `path`; each get or hold has its put. */
-tw_err module_get(const char *path, const char *init_args, module **out, failure *why);
-void module_hold(module *m);
-void module_put(module *m);
+/* twp_module_get loads and initialises the module at `path`; each get or hold has its put. */
+tw_err twp_module_get(const char *path, const char *init_args, module **out, failure *why);
+void twp_module_hold(module *m);
+void twp_module_put(module *m);
 
 /* The modules that p11-kit has configured, or the one called `name`. One that fails is told
  * to `skipped` and left out. Put each, then free(). */
-tw_err module_get_all(const char *name, const char *init_args, module ***out, size_t *count,
-                      const settings *skipped, failure *why);
-tw_err module_initialize(module *m, failure *why); /* under process_lock */
+tw_err twp_module_get_all(const char *name, const char *init_args, module ***out, size_t *count,
+                          const settings *skipped, failure *why);
+tw_err twp_module_initialize(module *m, failure *why); /* under twp_process_lock */
 
 /* Every call of a module's functions lies between enter and leave. enter brings the
  * module up again in a forked child, and fails while it is being restarted. */
-tw_err module_enter(module *m, failure *why);
-void module_leave(module *m);
+tw_err twp_module_enter(module *m, failure *why);
+void twp_module_leave(module *m);
 
-/* module_restart initialises the module anew once no call is in flight, unless it has
+/* twp_module_restart initialises the module anew once no call is in flight, unless it has
  * left that generation. One that is not ours is never finalised. */
-tw_err module_restart(module *m, unsigned long generation, const struct timespec *deadline,
-                      failure *why);
-bool module_shared(module *m); /* by several tokens or lists of ours */
+tw_err twp_module_restart(module *m, unsigned long generation, const struct timespec *deadline,
+                          failure *why);
+bool twp_module_shared(module *m); /* by several tokens or lists of ours */
 
 /* Held over fork, so that a child never finds it taken. */
-void process_lock(void);
-void process_unlock(void);
+void twp_process_lock(void);
+void twp_process_unlock(void);
 
 /* --- attr.c: reading attributes. -------------------------------------------------- */
 
@@ -141,16 +143,16 @@ typedef struct line {
     failure *why;
 } line;
 
-/* attr_get reads one attribute of any length; free() *value. One that the object has not, or
- * will not tell, is TW_OK with *value NULL; attr_bool gives `otherwise`. */
-tw_err attr_get(const line *l, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, uint8_t **value,
-                size_t *len);
-tw_err attr_bool(const line *l, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, bool otherwise,
-                 bool *out);
+/* twp_attr_get reads one attribute of any length; free() *value. One that the object has not, or
+ * will not tell, is TW_OK with *value NULL; twp_attr_bool gives `otherwise`. */
+tw_err twp_attr_get(const line *l, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, uint8_t **value,
+                    size_t *len);
+tw_err twp_attr_bool(const line *l, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, bool otherwise,
+                     bool *out);
 
-/* object_find gives the handles of all objects that match; free() them. */
-tw_err object_find(const line *l, CK_ATTRIBUTE *match, CK_ULONG match_count,
-                   CK_OBJECT_HANDLE **out, size_t *count);
+/* twp_object_find gives the handles of all objects that match; free() them. */
+tw_err twp_object_find(const line *l, CK_ATTRIBUTE *match, CK_ULONG match_count,
+                       CK_OBJECT_HANDLE **out, size_t *count);
 
 /* --- token.c, pool.c, recover.c --------------------------------------------------- */
 
@@ -160,11 +162,11 @@ typedef struct place {
     CK_TOKEN_INFO info;
 } place;
 
-/* slot_find passes every token that `u` names (NULL: every one) to `found`, until that answers
+/* twp_slot_find passes every token that `u` names (NULL: every one) to `found`, until that answers
  * other than TW_OK, which is returned. */
-tw_err slot_find(module *m, const token_uri *u,
-                 tw_err (*found)(void *arg, const place *p, failure *why), void *arg,
-                 failure *why);
+tw_err twp_slot_find(module *m, const token_uri *u,
+                     tw_err (*found)(void *arg, const place *p, failure *why), void *arg,
+                     failure *why);
 
 /* Every token that options and URI leave in question, and the modules they are in. */
 typedef struct places {
@@ -174,23 +176,23 @@ typedef struct places {
     size_t count;
 } places;
 
-/* places_find looks where `s` and `u` say: options.module, the URI's module-path, or what
+/* twp_places_find looks where `s` and `u` say: options.module, the URI's module-path, or what
  * p11-kit has configured; there, a module that fails is told to `s` and left out. */
-tw_err places_find(places *out, const settings *s, const token_uri *u, failure *why);
-void places_clear(places *p);
+tw_err twp_places_find(places *out, const settings *s, const token_uri *u, failure *why);
+void twp_places_clear(places *p);
 
 /* Whether both are one token, in whichever slot. */
-bool slot_same(const CK_TOKEN_INFO *a, const CK_TOKEN_INFO *b);
+bool twp_slot_same(const CK_TOKEN_INFO *a, const CK_TOKEN_INFO *b);
 /* Copies a field without its padding; `out` has room for len + 1. */
-void slot_text(const unsigned char *field, size_t len, char *out);
+void twp_slot_text(const unsigned char *field, size_t len, char *out);
 
 /* When a handle was given. A session's ends with its epoch or generation, a private object's
  * with its login too: after that it may name something else. */
 typedef struct era {
     unsigned long epoch, generation, logins;
 } era;
-era era_now(tw_token *t);
-bool era_passed(tw_token *t, const era *e); /* but for its logins */
+era twp_era_now(tw_token *t);
+bool twp_era_passed(tw_token *t, const era *e); /* but for its logins */
 
 /* A place in the pool; what is of an older era is opened anew before its next use. */
 typedef struct session {
@@ -205,10 +207,22 @@ typedef struct turn {
     pthread_cond_t over;
     bool taken;
 } turn;
-void turn_init(turn *u);
-void turn_clear(turn *u);
-bool turn_take(turn *u, const struct timespec *deadline);
-void turn_give(turn *u);
+void twp_turn_init(turn *u);
+void twp_turn_clear(turn *u);
+bool twp_turn_take(turn *u, const struct timespec *deadline);
+void twp_turn_give(turn *u);
+
+/* A PIN that C_Login failed with. */
+enum { KEPT_REFUSALS = 4, MOST_SENT = 2, SEND_AGAIN_MS = 60000 };
+typedef struct refusal {
+    char pin[TW_TOKEN_MAX_PIN];
+    size_t len;
+    CK_RV rv; /* CKR_OK: none */
+    unsigned sent;
+    bool counted_before;      /* CKF_USER_PIN_COUNT_LOW was set when it was sent */
+    unsigned long generation; /* of the module then */
+    struct timespec again;    /* when a failed device is given another chance */
+} refusal;
 
 struct tw_token {
     settings opt;
@@ -221,18 +235,19 @@ struct tw_token {
     pthread_mutex_t lock; /* of what follows; never held while the module is called */
     CK_SLOT_ID slot;
     CK_TOKEN_INFO info;
-    session *idle;      /* most recently used first */
-    size_t size, limit; /* places in existence; how many there may be */
+    session *idle;          /* most recently used first */
+    size_t size, limit;     /* places in existence; how many there may be */
     struct timespec shrunk; /* when the token had no more sessions than `limit` */
     struct waiter *first, **last;
     unsigned patience_ms; /* the module is restarted not before next_restart, and from calm on */
     struct timespec next_try, next_restart, calm; /* as if it had never been */
 
-    turn mend;  /* one recovery at a time; held outside of the module */
-    turn login; /* one login at a time; held inside; guards: */
-    char refused[TW_TOKEN_MAX_PIN]; /* the PIN that the token refused */
-    size_t refused_len;
-    CK_RV refused_rv; /* CKR_OK: none */
+    turn mend;                      /* one recovery at a time; held outside of the module */
+    turn login;                     /* one login at a time; held inside; guards: */
+    refusal refused[KEPT_REFUSALS]; /* the PINs not to be sent again, a ring */
+    unsigned refused_next;
+    bool seen_locked; /* C_GetTokenInfo showed CKF_USER_PIN_LOCKED */
+    bool accepted;    /* some PIN was */
 };
 
 /* What an operation works with. */
@@ -250,64 +265,38 @@ typedef enum persistence {
     RUN_RETRY,  /* again after what was lost could be brought back */
 } persistence;
 
-/* token_run runs `fn` on a session of the pool: the one place that retries. */
-tw_err token_run(tw_token *t, persistence how, tw_err (*fn)(op *o, void *arg), void *arg,
-                 failure *why);
+/* twp_token_run runs `fn` on a session of the pool: the one place that retries. */
+tw_err twp_token_run(tw_token *t, persistence how, tw_err (*fn)(op *o, void *arg), void *arg,
+                     failure *why);
 
-/* token_new makes one that is nowhere yet; token_settle puts it in its place. */
-tw_err token_new(const char *uri, const tw_token_options *options, tw_token **out, failure *why);
-void token_settle(tw_token *t, const place *p);
-void token_report(tw_token *t, const char *what, const failure *why);
+/* twp_token_new makes one that is nowhere yet; twp_token_settle puts it in its place. */
+tw_err twp_token_new(const char *uri, const tw_token_options *options, tw_token **out,
+                     failure *why);
+void twp_token_settle(tw_token *t, const place *p);
+void twp_token_report(tw_token *t, const char *what, const failure *why);
 
-/* The pool: at most `limit` places, first come first served. pool_lost is for a place that the
+/* The pool: at most `limit` places, first come first served. twp_pool_lost is for a place that the
  * token had no session for: false, it is the only one and still the caller's. */
-void pool_init(tw_token *t);
-void pool_clear(tw_token *t);
-void pool_forget(tw_token *t); /* without closing: in a forked child */
-tw_err pool_take(tw_token *t, const struct timespec *deadline, session **out, failure *why);
-void pool_give(tw_token *t, session *s);
-bool pool_lost(tw_token *t, session *s);
+void twp_pool_init(tw_token *t);
+void twp_pool_clear(tw_token *t);
+void twp_pool_forget(tw_token *t); /* without closing: in a forked child */
+tw_err twp_pool_take(tw_token *t, const struct timespec *deadline, session **out, failure *why);
+void twp_pool_give(tw_token *t, session *s);
+bool twp_pool_lost(tw_token *t, session *s);
 
-/* session_ready makes of a place a session of a logged-in user. */
-tw_err session_ready(tw_token *t, op *o);
-void session_close(tw_token *t, session *s);
-tw_err session_login(tw_token *t, op *o);
-bool session_is_user(tw_token *t, const session *s);
+/* twp_session_ready makes of a place a session of a logged-in user. */
+tw_err twp_session_ready(tw_token *t, op *o);
+void twp_session_close(tw_token *t, session *s);
+tw_err twp_session_login(tw_token *t, op *o);
+bool twp_session_is_user(tw_token *t, const session *s);
 
 /* recover climbs the ladder by what the attempt-th attempt lost, unless another thread has
  * since the era `before`. True: try again. */
-bool recover(tw_token *t, persistence how, unsigned attempt, const era *before,
-             const struct timespec *deadline, failure *why);
+bool twp_recover(tw_token *t, persistence how, unsigned attempt, const era *before,
+                 const struct timespec *deadline, failure *why);
 
-struct timespec time_in(unsigned ms);
-bool time_passed(const struct timespec *t);
-
-/* --- curve.c, der.c: the encodings of curves and points. -------------------------- */
-
-#define MAX_PUBLIC_EC 133 /* the longest Npk here: P-521's */
-typedef struct bytes {
-    const uint8_t *data;
-    size_t len;
-} bytes;
-
-typedef struct curve {
-    uint16_t kem_id;
-    size_t public_len, dh_len;
-    CK_MECHANISM_TYPE hash; /* of the KEM's KDF */
-    size_t hash_len, hash_block;
-    bytes params[3]; /* encodings of CKA_EC_PARAMS, the usual one first */
-} curve;
-const curve *curve_by_kem(uint16_t kem_id);
-const curve *curve_by_params(const uint8_t *params, size_t len);
-
-/* point_decode takes CKA_EC_POINT in any form that tokens use and writes c->public_len
- * bytes; point_encode writes a DER OCTET STRING, at most 3 more. */
-bool point_decode(const curve *c, const uint8_t *in, size_t len, uint8_t *out);
-size_t point_encode(const curve *c, const uint8_t *point, uint8_t *out);
-
-/* The curve's point in a SubjectPublicKeyInfo, or in the one of a certificate. */
-bool spki_point(const curve *c, const uint8_t *der, size_t len, uint8_t *out);
-bool certificate_point(const curve *c, const uint8_t *der, size_t len, uint8_t *out);
+struct timespec twp_time_in(unsigned ms);
+bool twp_time_passed(const struct timespec *t);
 
 /* --- derive.c, settle.c: from a key in a token to the KEM's shared secret. ---------- */
 
@@ -337,20 +326,21 @@ typedef struct strategy {
     bool exports_dh;
     tw_err (*run)(op *o, CK_OBJECT_HANDLE key, const agreement *a);
 } strategy;
-extern const strategy strategy_value, strategy_hkdf, strategy_digest;
+extern const strategy twp_strategy_value, twp_strategy_hkdf, twp_strategy_digest;
 
 #define SHAPE_COUNT 3 /* whole, without VALUE_LEN, without SENSITIVE too */
-/* derive_dh makes the object that holds a DH output, in the shape of the key's recipe;
- * value_read reads exactly `len` bytes of one; object_destroy ends it, with its session if
+/* twp_derive_dh makes the object that holds a DH output, in the shape of the key's recipe;
+ * twp_value_read reads exactly `len` bytes of one; twp_object_destroy ends it, with its session if
  * the token will not. */
-tw_err derive_dh(op *o, CK_OBJECT_HANDLE key, const agreement *a, const uint8_t *point,
-                 bool readable, CK_OBJECT_HANDLE *out);
-tw_err value_read(op *o, CK_OBJECT_HANDLE object, uint8_t *out, size_t len);
-void object_destroy(op *o, CK_OBJECT_HANDLE object);
+tw_err twp_derive_dh(op *o, CK_OBJECT_HANDLE key, const agreement *a, const uint8_t *point,
+                     bool readable, CK_OBJECT_HANDLE *out);
+tw_err twp_value_read(op *o, CK_OBJECT_HANDLE object, uint8_t *out, size_t len);
+void twp_object_destroy(op *o, CK_OBJECT_HANDLE object);
 
-/* key_prove opens an encapsulation to the key's public half; key_settle finds its recipe. */
-tw_err key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object);
-tw_err key_settle(op *o, token_key *k, CK_OBJECT_HANDLE object);
+/* twp_key_prove opens an encapsulation to the key's public half; twp_key_settle finds its recipe.
+ */
+tw_err twp_key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object);
+tw_err twp_key_settle(op *o, token_key *k, CK_OBJECT_HANDLE object);
 
 /* --- public.c, find.c, key.c --------------------------------------------------------- */
 
@@ -369,12 +359,12 @@ struct token_key {
     era era;                 /* when it was found */
 };
 
-tw_err key_new(tw_token *t, const curve *c, token_key **out, failure *why);
-void key_free(token_key *k); /* NULL is fine */
+tw_err twp_key_new(tw_token *t, const curve *c, token_key **out, failure *why);
+void twp_key_free(token_key *k); /* NULL is fine */
 
-/* public_find looks wherever tokens keep the public half of a private key object. */
-tw_err public_find(const line *l, CK_OBJECT_HANDLE key, const curve *c, uint8_t *out,
-                   bool *found);
+/* twp_public_find looks wherever tokens keep the public half of a private key object. */
+tw_err twp_public_find(const line *l, CK_OBJECT_HANDLE key, const curve *c, uint8_t *out,
+                       bool *found);
 
 /* What a private key object is seen to be. */
 typedef struct candidate {
@@ -383,17 +373,17 @@ typedef struct candidate {
     uint8_t public_key[MAX_PUBLIC_EC];
     bool has_public;
 } candidate;
-tw_err key_examine(const line *l, CK_OBJECT_HANDLE object, candidate *out);
+tw_err twp_key_examine(const line *l, CK_OBJECT_HANDLE object, candidate *out);
 
-/* key_objects finds the objects of a class by label and id, those that are given. */
-tw_err key_objects(const line *l, CK_OBJECT_CLASS class, const CK_ATTRIBUTE *names,
-                   CK_ULONG name_count, CK_OBJECT_HANDLE **out, size_t *count);
+/* twp_key_objects finds the objects of a class by label and id, those that are given. */
+tw_err twp_key_objects(const line *l, CK_OBJECT_CLASS class, const CK_ATTRIBUTE *names,
+                       CK_ULONG name_count, CK_OBJECT_HANDLE **out, size_t *count);
 /* The curve of a key object; the point of a public one. */
-tw_err curve_read(const line *l, CK_OBJECT_HANDLE object, const curve **out);
-tw_err point_read(const line *l, CK_OBJECT_HANDLE object, const curve *c, uint8_t *out,
-                  bool *found);
+tw_err twp_curve_read(const line *l, CK_OBJECT_HANDLE object, const curve **out);
+tw_err twp_point_read(const line *l, CK_OBJECT_HANDLE object, const curve *c, uint8_t *out,
+                      bool *found);
 
 /* The key's object, after a loss found again and recognised by its public half. */
-tw_err key_handle(op *o, token_key *k, CK_OBJECT_HANDLE *out);
+tw_err twp_key_handle(op *o, token_key *k, CK_OBJECT_HANDLE *out);
 
 #endif

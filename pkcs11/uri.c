@@ -42,20 +42,21 @@ static tw_err check_text(const char *text, failure *why)
 
     for (const char *p = text; *p != '\0'; p++) {
         if ((unsigned char)*p <= 0x20) {
-            return fail_text(why, TW_ERR_INVALID, "white space in the URI: write %%20 for a space");
+            return twp_fail_text(why, TW_ERR_INVALID,
+                                 "white space in the URI: write %%20 for a space");
         }
     }
     if (zero_outside_id(text)) {
-        return fail_text(why, TW_ERR_INVALID, "a zero byte (%%00) in the URI");
+        return twp_fail_text(why, TW_ERR_INVALID, "a zero byte (%%00) in the URI");
     }
     if (attribute(text, "pinfile=") != NULL) {
-        return fail_text(why, TW_ERR_INVALID, "pinfile is obsolete: use ?pin-source=");
+        return twp_fail_text(why, TW_ERR_INVALID, "pinfile is obsolete: use ?pin-source=");
     }
     for (size_t i = 0; i < LENGTH(pins); i++) {
         const char *at = attribute(text, pins[i]);
 
         if (at != NULL && (query == NULL || at < query)) {
-            return fail_text(why, TW_ERR_INVALID, "%s belongs behind a question mark", pins[i]);
+            return twp_fail_text(why, TW_ERR_INVALID, "%s belongs behind a question mark", pins[i]);
         }
     }
     return TW_OK;
@@ -71,14 +72,14 @@ static tw_err take_pin_value(token_uri *u, failure *why)
     }
     u->pin_value = strdup(value);
     if (u->pin_value == NULL) {
-        return fail_text(why, TW_ERR_MEMORY, "no memory");
+        return twp_fail_text(why, TW_ERR_MEMORY, "no memory");
     }
     tw_wipe((char *)(uintptr_t)value, strlen(value));
     p11_kit_uri_set_pin_value(u->uri, NULL);
     return TW_OK;
 }
 
-tw_err uri_parse(token_uri *out, const char *text, failure *why)
+tw_err twp_uri_parse(token_uri *out, const char *text, failure *why)
 {
     int result;
     tw_err err;
@@ -90,25 +91,26 @@ tw_err uri_parse(token_uri *out, const char *text, failure *why)
     }
     out->uri = p11_kit_uri_new();
     if (out->uri == NULL) {
-        return fail_text(why, TW_ERR_MEMORY, "no memory");
+        return twp_fail_text(why, TW_ERR_MEMORY, "no memory");
     }
     result = p11_kit_uri_parse(text, P11_KIT_URI_FOR_ANY, out->uri);
     if (result != P11_KIT_URI_OK) {
-        err = fail_text(why, TW_ERR_INVALID, "not a PKCS #11 URI: %s", p11_kit_uri_message(result));
+        err = twp_fail_text(why, TW_ERR_INVALID, "not a PKCS #11 URI: %s",
+                            p11_kit_uri_message(result));
     } else if (p11_kit_uri_any_unrecognized(out->uri)) {
-        err = fail_text(why, TW_ERR_INVALID,
-                        "the URI has an attribute that is not known, or a "
-                        "value that is too long for any token");
+        err = twp_fail_text(why, TW_ERR_INVALID,
+                            "the URI has an attribute that is not known, or a "
+                            "value that is too long for any token");
     } else {
         err = take_pin_value(out, why);
     }
     if (err != TW_OK) {
-        uri_clear(out);
+        twp_uri_clear(out);
     }
     return err;
 }
 
-void uri_clear(token_uri *u)
+void twp_uri_clear(token_uri *u)
 {
     if (u->uri != NULL) {
         const char *left = p11_kit_uri_get_pin_value(u->uri);
@@ -125,7 +127,7 @@ void uri_clear(token_uri *u)
     *u = (token_uri){0};
 }
 
-CK_ULONG uri_names(const token_uri *u, CK_ATTRIBUTE out[2])
+CK_ULONG twp_uri_names(const token_uri *u, CK_ATTRIBUTE out[2])
 {
     static const CK_ATTRIBUTE_TYPE types[] = {CKA_LABEL, CKA_ID};
     CK_ULONG n = 0;
@@ -158,7 +160,7 @@ static int set_object(P11KitUri *uri, const CK_ATTRIBUTE *label, const CK_ATTRIB
     return result;
 }
 
-char *uri_format(const CK_TOKEN_INFO *info, const CK_ATTRIBUTE *label, const CK_ATTRIBUTE *id)
+char *twp_uri_format(const CK_TOKEN_INFO *info, const CK_ATTRIBUTE *label, const CK_ATTRIBUTE *id)
 {
     P11KitUri *uri = p11_kit_uri_new();
     int result = P11_KIT_URI_OK;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Curves, points and certificates as tokens hold them; what each CK_RV is judged to be. */
 #include <criterion/criterion.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <openssl/evp.h>
@@ -36,7 +38,7 @@ static bool decode_exact(const curve *c, const uint8_t *in, size_t len, uint8_t 
 
     must(copy != NULL);
     memcpy(copy, in, len);
-    good = point_decode(c, copy, len, out);
+    good = twp_point_decode(c, copy, len, out);
     free(copy);
     return good;
 }
@@ -53,14 +55,14 @@ static void must_decode(const curve *c, const uint8_t *in, size_t len, const uin
 Test(encodings, points_are_known_by_their_length)
 {
     for (size_t i = 0; i < KEMS; i++) {
-        const curve *c = curve_by_kem(kems[i]);
+        const curve *c = twp_curve_by_kem(kems[i]);
         uint8_t point[MAX_PUBLIC_EC], der[MAX_PUBLIC_EC + 3], out[MAX_PUBLIC_EC];
         size_t len;
 
         must(c != NULL && c->public_len <= MAX_PUBLIC_EC);
         fill(point, c->public_len);
         must_decode(c, point, c->public_len, point);
-        len = point_encode(c, point, der);
+        len = twp_point_encode(c, point, der);
         must_size(c->public_len + (c->public_len < 128 ? 2 : 3), len);
         must_decode(c, der, len, point);
         for (size_t cut = 0; cut < len; cut++) {
@@ -76,8 +78,8 @@ Test(encodings, points_are_known_by_their_length)
 
 Test(encodings, a_tpms_malformed_p521_and_a_bit_string_are_read_too)
 {
-    const curve *p521 = curve_by_kem(TW_KEM_P521_HKDF_SHA512);
-    const curve *x25519 = curve_by_kem(TW_KEM_X25519_HKDF_SHA256);
+    const curve *p521 = twp_curve_by_kem(TW_KEM_P521_HKDF_SHA512);
+    const curve *x25519 = twp_curve_by_kem(TW_KEM_X25519_HKDF_SHA256);
     uint8_t tpm[135] = {0x04, 0x85}, bits[35] = {0x03, 0x21, 0x00};
 
     fill(tpm + 2, 133);
@@ -93,12 +95,12 @@ Test(encodings, curves_are_known_by_their_parameters_alone)
                                   0x01, 0x97, 0x55, 0x01, 0x05, 0x01};
     static const uint8_t ed25519[] = {0x06, 0x03, 0x2b, 0x65, 0x70};
 
-    must(curve_by_params(named, sizeof(named)) == curve_by_kem(TW_KEM_X25519_HKDF_SHA256));
-    must(curve_by_params(old, sizeof(old)) == curve_by_kem(TW_KEM_X25519_HKDF_SHA256));
-    must(curve_by_params(ed25519, sizeof(ed25519)) == NULL);
-    must(curve_by_params(named, sizeof(named) - 1) == NULL);
-    must(curve_by_params(NULL, 0) == NULL);
-    must(curve_by_kem(0x0099) == NULL);
+    must(twp_curve_by_params(named, sizeof(named)) == twp_curve_by_kem(TW_KEM_X25519_HKDF_SHA256));
+    must(twp_curve_by_params(old, sizeof(old)) == twp_curve_by_kem(TW_KEM_X25519_HKDF_SHA256));
+    must(twp_curve_by_params(ed25519, sizeof(ed25519)) == NULL);
+    must(twp_curve_by_params(named, sizeof(named) - 1) == NULL);
+    must(twp_curve_by_params(NULL, 0) == NULL);
+    must(twp_curve_by_kem(0x0099) == NULL);
 }
 
 /* --- Certificates, made by libcrypto. ------------------------------------------------------- */
@@ -175,16 +177,16 @@ static void must_read(reader *read, const curve *c, const uint8_t *der, size_t l
 Test(encodings, public_keys_are_read_from_certificates_and_infos)
 {
     for (size_t i = 0; i < KEMS; i++) {
-        const curve *c = curve_by_kem(kems[i]);
+        const curve *c = twp_curve_by_kem(kems[i]);
         uint8_t out[MAX_PUBLIC_EC];
         made m;
 
         check_note("(KEM 0x%04x)", kems[i]);
         make(i, &m);
-        must_read(spki_point, c, m.spki, m.spki_len, m.point);
-        must_read(certificate_point, c, m.certificate, m.certificate_len, m.point);
-        must(!spki_point(curve_by_kem(kems[(i + 1) % KEMS]), m.spki, m.spki_len, out));
-        must(!certificate_point(c, m.spki, m.spki_len, out));
+        must_read(twp_spki_point, c, m.spki, m.spki_len, m.point);
+        must_read(twp_certificate_point, c, m.certificate, m.certificate_len, m.point);
+        must(!twp_spki_point(twp_curve_by_kem(kems[(i + 1) % KEMS]), m.spki, m.spki_len, out));
+        must(!twp_certificate_point(c, m.spki, m.spki_len, out));
         OPENSSL_free(m.spki);
         OPENSSL_free(m.certificate);
     }
@@ -215,7 +217,7 @@ Test(encodings, a_code_says_who_must_act_and_what_was_lost)
     };
 
     for (size_t i = 0; i < LENGTH(wanted); i++) {
-        verdict v = rv_judge(wanted[i].rv);
+        verdict v = twp_rv_judge(wanted[i].rv);
 
         check_note("(0x%lx)", wanted[i].rv);
         must_err(wanted[i].err, v.err);
@@ -228,8 +230,77 @@ Test(encodings, a_code_says_who_must_act_and_what_was_lost)
 Test(encodings, no_code_blames_the_peer)
 {
     for (CK_RV rv = 1; rv < 0x1000; rv++) {
-        tw_err err = rv_judge(rv).err;
+        tw_err err = twp_rv_judge(rv).err;
 
         must(err != TW_OK && !tw_err_is_peer(err));
+    }
+}
+
+/* --- Options and events. ---------------------------------------------------------------------- */
+
+static char message[1024];
+
+static void keep(void *arg, const tw_token_event *event)
+{
+    (void)arg;
+    (void)snprintf(message, sizeof(message), "%s", event->message);
+}
+
+/* What a terminal would obey does not come through, what it shows does. */
+Test(report, a_message_is_one_line_of_text)
+{
+    static const struct {
+        const char *text, *said;
+    } rows[] = {
+        {"a\nb\x1b[2J\x7f", "do: a?b?[2J?"},
+        {"caf\xc3\xa9 \xe2\x82\xac", "do: caf\xc3\xa9 \xe2\x82\xac"},
+        {"\x9b"
+         "2J",
+         "do: ?2J"},
+        {"\xc3\xa9\x85", "do: \xc3\xa9?"},
+        {"\xc2\x9b"
+         "2J",
+         "do: ??2J"},
+        {"\xc2\xa0", "do: \xc2\xa0"},
+        {"\xc0\x9b\xff", "do: ???"},
+        {"end\xe2\x82", "do: end??"},
+    };
+    const settings s = {.size = sizeof(s), .event = keep};
+
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        failure why = {0};
+
+        (void)twp_fail_text(&why, TW_ERR_INVALID, "%s", rows[i].text);
+        twp_report(&s, 0, "do", &why);
+        check_note("(row %zu: %s)", i, message);
+        must(strcmp(message, rows[i].said) == 0);
+    }
+}
+
+/* A caller's older header ends where it ends: what it does not reach is absent, whole. */
+Test(report, options_of_any_size_are_copied_by_whole_fields)
+{
+    const tw_provider provider = {0};
+    const tw_token_options all = {.module = "m",
+                                  .init_args = "i",
+                                  .max_sessions = 7,
+                                  .deadline_ms = 9,
+                                  .provider = &provider,
+                                  .event = keep};
+
+    for (size_t size = 0; size <= sizeof(all) + 8; size++) {
+        tw_token_options given = all;
+        settings s;
+
+        given.size = size;
+        if (twp_settings_copy(&s, &given) != TW_OK) {
+            must(size < offsetof(tw_token_options, init_args));
+            continue;
+        }
+        must((s.init_args != NULL) == (size >= offsetof(tw_token_options, max_sessions)));
+        must((s.provider != NULL) ==
+             (size >= offsetof(tw_token_options, provider) + sizeof(void *)));
+        must(s.event == NULL || s.event == keep);
+        twp_settings_clear(&s);
     }
 }

@@ -332,3 +332,25 @@ Test(oddities, a_table_that_claims_to_be_newer_than_it_is)
 {
     must_serve(TW_KEM_P256_HKDF_SHA256, "C_GetFunctionList * version 302");
 }
+
+/* A buffer that nobody wrote to is no secret, on any curve. */
+Test(oddities, a_secret_of_zeros_is_a_failure)
+{
+    static const uint16_t kems[] = {TW_KEM_P256_HKDF_SHA256, TW_KEM_X25519_HKDF_SHA256};
+    char zeros[2 * 32 + 1];
+
+    memset(zeros, '0', sizeof(zeros) - 1);
+    zeros[sizeof(zeros) - 1] = '\0';
+    token = stand_open(&s);
+    for (size_t i = 0; i < 2; i++) {
+        tw_key *key = stand_key(&s, token, kems[i], i == 0 ? "a" : "b");
+
+        fault_script(&s, "C_GetAttributeValue * answer CKA_VALUE %s", zeros);
+        must_err(TW_ERR_TOKEN_FAILED, tw_key_check(key));
+        must_event(&s, TW_ERR_TOKEN_FAILED, NULL, 0, "a secret of zeros");
+        fault_script(&s, "# well again");
+        must_ok(tw_key_check(key));
+        tw_key_free(key);
+    }
+    finish(NULL);
+}

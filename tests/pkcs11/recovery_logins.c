@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which PINs are sent after a login that failed, when the ladder would have them sent again. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "fault_stand.h"
+
+#define VENDOR "0x800000a0"
+
+static stand s;
+static tw_token *token;
+static tw_key *key;
+static size_t before;
+
+static void start(void)
+{
+    fault_softhsm(&s);
+    token = stand_open(&s);
+    key = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a");
+    before = fault_count("C_Login");
+}
+
+static void end(void)
+{
+    stand_end(&s);
+}
+
+TestSuite(logins, .init = start, .fini = end);
+
+static size_t logins(void)
+{
+    return fault_count("C_Login") - before;
+}
+
+static void must_work(void)
+{
+    check_note("(%s)", s.event_message);
+    must_ok(tw_key_check(key));
+    check_note("%s", "");
+}
+
+static void leave(void)
+{
+    tw_key_free(key);
+    tw_token_free(token);
+    fault_clean(NULL);
+}
+
+static void finish(void)
+{
+    fault_script(&s, "# well again");
+    must_work();
+    leave();
+}
+
+Test(logins, no_pin_is_sent_when_the_last_try_is_near)
+{
+    fault_script(&s, "C_GetTokenInfo * set CKF_USER_PIN_FINAL_TRY\n"
+                     "C_DeriveKey 1 kill CKR_SESSION_HANDLE_INVALID");
+    for (int i = 0; i < 3; i++) {
+        must_err(TW_ERR_TOKEN_PIN, tw_key_check(key));
+        must_event(&s, TW_ERR_TOKEN_PIN, NULL, 0, "one more wrong PIN");
+    }
+    must_size(0, logins());
+    finish();
+}
+
+Test(logins, a_pin_that_was_refused_on_the_way_is_not_sent_again)
+{
+    fault_script(&s, "C_DeriveKey /1 kill CKR_SESSION_HANDLE_INVALID\n"
+                     "C_Login * fail CKR_PIN_INCORRECT");
+    for (int i = 0; i < 3; i++) {
+        must_err(TW_ERR_TOKEN_PIN, tw_key_check(key));
+        stand_forget(&s);
+    }
+    must_size(1, logins());
+    fault_script(&s, "# well again");
+    must_err(TW_ERR_TOKEN_PIN, tw_key_check(key)); /* by now it would be right */
+    must_size(1, logins());
+    tw_key_free(key);
+    tw_token_free(token);
+    fault_clean(NULL);
+}
+
+/* A device that fails says nothing of the PIN: once more, to a module that began anew. */
+Test(logins, one_that_fails_otherwise_is_tried_once_more_after_a_restart)
+{
+    size_t restarts = fault_count("C_Initialize");
+
+    fault_script(&s, "C_DeriveKey 1 kill CKR_SESSION_HANDLE_INVALID\n"
+                     "C_Login 1 fail CKR_FUNCTION_FAILED");
+    must_work();
+    must_size(2, logins());
+    must_size(1, fault_count("C_Initialize") - restarts);
+    finish();
+}
+
+static void fail_several_times(const char *code)
+{
+    fault_script(&s, "C_DeriveKey 1 kill CKR_SESSION_HANDLE_INVALID\nC_Login * fail %s", code);
+    for (int i = 0; i < 4; i++) {
+        must_err(TW_ERR_TOKEN_FAILED, tw_key_check(key));
+        stand_forget(&s);
+        usleep(600000); /* a restart is allowed again */
+    }
+}
+
+Test(logins, a_code_that_may_mean_a_wrong_pin_gets_it_twice_at_most)
+{
+    static const char *const codes[] = {VENDOR, "CKR_GENERAL_ERROR", "CKR_DEVICE_ERROR"};
+
+    for (size_t i = 0; i < 3; i++) {
+        before = fault_count("C_Login");
+        fail_several_times(codes[i]);
+        must_size(2, logins());
+        tw_key_free(key);
+        tw_token_free(token);
+        fault_script(&s, "# well again");
+        token = stand_open(&s);
+        must_ok(tw_token_find_key(token, stand_uri(&s, ";object=a"), NULL, 0, &key));
+    }
+    finish();
+}
+
+Test(logins, a_token_that_begins_to_count_has_refused_the_pin)
+{
+    fault_script(&s, "C_DeriveKey 1 kill CKR_SESSION_HANDLE_INVALID\n"
+                     "C_GetTokenInfo 2- set CKF_USER_PIN_COUNT_LOW\n"
+                     "C_Login * fail " VENDOR);
+    must_err(TW_ERR_TOKEN_FAILED, tw_key_check(key));
+    must_size(1, logins());
+    must_event(&s, TW_ERR_TOKEN_FAILED, "C_Login", 0x800000a0, "was not sent now");
+    leave();
+}
+
+Test(logins, a_token_that_counted_before_has_not_answered)
+{
+    fault_script(&s, "C_DeriveKey 1 kill CKR_SESSION_HANDLE_INVALID\n"
+                     "C_GetTokenInfo * set CKF_USER_PIN_COUNT_LOW\n"
+                     "C_Login 1 fail CKR_DEVICE_ERROR");
+    must_work();
+    must_size(2, logins());
+    finish();
+}
+
+/* Where no PIN was ever accepted there is nobody to wait for. */
+Test(logins, opening_sends_it_once)
+{
+    fault_script(&s, "C_Login * fail " VENDOR);
+    tw_key_free(key);
+    tw_token_free(token);
+    before = fault_count("C_Login");
+    must_err(TW_ERR_TOKEN_FAILED,
+             tw_token_open("pkcs11:token=hpke?pin-value=wrong", &s.options, &token));
+    must_size(1, logins());
+}
+
+static void put_pin(const char *pin)
+{
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), "%s/pin", s.dir);
+    write_file(path, pin);
+}
+
+Test(logins, several_refused_pins_are_remembered)
+{
+    static const char *const pins[] = {"wrong-1", "wrong-2", "wrong-3", "wrong-4"};
+    char uri[256];
+
+    tw_key_free(key);
+    tw_token_free(token);
+    (void)snprintf(uri, sizeof(uri), "pkcs11:token=hpke?pin-source=%s/pin", s.dir);
+    put_pin(STAND_PIN);
+    must_ok(tw_token_open(uri, &s.options, &token));
+    must_ok(tw_token_find_key(token, stand_uri(&s, ";object=a"), NULL, 0, &key));
+    before = fault_count("C_Login");
+    fault_script(&s, "C_DeriveKey * kill CKR_SESSION_HANDLE_INVALID");
+    for (size_t i = 0; i < 8; i++) {
+        put_pin(pins[i % 4]);
+        must_err(TW_ERR_TOKEN_PIN, tw_key_check(key));
+        stand_forget(&s);
+    }
+    must_size(4, logins());
+    put_pin(STAND_PIN "\n");
+    finish();
+}
+
+Test(logins, a_pin_refused_as_locked_is_good_again_once_the_token_is_unlocked)
+{
+    fault_script(&s, "C_DeriveKey 1 kill CKR_SESSION_HANDLE_INVALID\n"
+                     "C_Login 1 fail CKR_PIN_LOCKED\n"
+                     "C_GetTokenInfo 2-3 set CKF_USER_PIN_LOCKED");
+    for (int i = 0; i < 3; i++) {
+        must_err(TW_ERR_TOKEN_PIN, tw_key_check(key));
+        must_event(&s, TW_ERR_TOKEN_PIN, i == 0 ? "C_Login" : "C_GetTokenInfo", CKR_PIN_LOCKED,
+                   "security officer");
+    }
+    must_size(1, logins());
+    must_work();
+    must_size(2, logins());
+    tw_key_free(key);
+    tw_token_free(token);
+}
+
+/* The person at the reader is asked once for one operation. */
+Test(logins, who_types_on_the_token_is_asked_once)
+{
+    tw_key_free(key);
+    tw_token_free(token);
+    fault_script(&s, "C_GetTokenInfo * set CKF_PROTECTED_AUTHENTICATION_PATH\n"
+                     "C_Login * pinpad " STAND_PIN);
+    must_ok(tw_token_open(stand_uri_without_pin(&s, ""), &s.options, &token));
+    must_ok(tw_token_find_key(token, stand_uri_without_pin(&s, ";object=a"), NULL, 0, &key));
+    before = fault_count("C_Login");
+    fault_script(&s, "C_GetTokenInfo * set CKF_PROTECTED_AUTHENTICATION_PATH\n"
+                     "C_DeriveKey 1 kill CKR_SESSION_HANDLE_INVALID\n"
+                     "C_Login 1 fail CKR_FUNCTION_FAILED\n"
+                     "C_Login * pinpad " STAND_PIN);
+    must_err(TW_ERR_TOKEN_FAILED, tw_key_check(key));
+    must_size(1, logins());
+    stand_forget(&s);
+    must_work();
+    must_size(2, logins());
+    leave();
+}
