@@ -296,3 +296,25 @@ tw_err tw_token_find_key(tw_token *token, const char *uri, const uint8_t *public
     twp_uri_clear(&u);
     return err;
 }
+
+tw_err twp_name_free(const line *l, CK_ATTRIBUTE *name)
+{
+    static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
+
+    for (size_t i = 0; i < LENGTH(classes); i++) {
+        CK_OBJECT_HANDLE *objects;
+        size_t count;
+        tw_err err = twp_key_objects(l, classes[i], name, 1, &objects, &count);
+
+        free(objects);
+        if (err != TW_OK) {
+            return err;
+        }
+        if (count > 0) {
+            return twp_fail_text(l->why, TW_ERR_STATE, "the token has a %s key of this %s already",
+                                 classes[i] == CKO_PRIVATE_KEY ? "private" : "public",
+                                 name->type == CKA_LABEL ? "label" : "id");
+        }
+    }
+    return TW_OK;
+}

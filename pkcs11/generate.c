@@ -48,6 +48,8 @@ typedef struct request {
     size_t id_len;
     const maker *maker;
     usage usage;
+    bool bounded;         /* what is derived is said to stay inside too */
+    bool wide, seen_wide; /* a key that may do more will do; one was made */
     CK_OBJECT_HANDLE public, private;
     bool left;      /* objects that would not go */
     token_key *key; /* out */
@@ -93,11 +95,16 @@ static CK_ULONG private_template(const request *r, CK_ATTRIBUTE *out)
     static const CK_ATTRIBUTE_TYPE always[] = {CKA_PRIVATE, CKA_SENSITIVE, CKA_DERIVE};
     static const CK_ATTRIBUTE_TYPE others[] = {CKA_SIGN, CKA_SIGN_RECOVER, CKA_DECRYPT, CKA_UNWRAP};
     static const CK_ATTRIBUTE_TYPE decrypt[] = {CKA_DECRYPT};
+    static const CK_ATTRIBUTE inside[] = {{CKA_SENSITIVE, &yes, sizeof(yes)},
+                                          {CKA_EXTRACTABLE, &no, sizeof(no)}};
     CK_ULONG n = 0;
 
     put_names(r, out, &n);
     put_each(out, &n, always, LENGTH(always), &yes);
     put(out, &n, CKA_EXTRACTABLE, &no, sizeof(no));
+    if (r->bounded) {
+        put(out, &n, CKA_DERIVE_TEMPLATE, inside, sizeof(inside));
+    }
     if (r->usage == USAGE_DERIVE) {
         put_each(out, &n, others, LENGTH(others), &no);
     } else if (r->usage == USAGE_DECRYPT) {
@@ -126,26 +133,6 @@ static CK_ULONG public_template(const request *r, CK_ATTRIBUTE *out)
 
 static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
 
-static tw_err refuse_taken(const line *l, CK_ATTRIBUTE *name)
-{
-    for (size_t i = 0; i < LENGTH(classes); i++) {
-        CK_OBJECT_HANDLE *objects;
-        size_t count;
-        tw_err err = twp_key_objects(l, classes[i], name, 1, &objects, &count);
-
-        free(objects);
-        if (err != TW_OK) {
-            return err;
-        }
-        if (count > 0) {
-            return twp_fail_text(l->why, TW_ERR_STATE, "the token has a %s key of this %s already",
-                                 classes[i] == CKO_PRIVATE_KEY ? "private" : "public",
-                                 name->type == CKA_LABEL ? "label" : "id");
-        }
-    }
-    return TW_OK;
-}
-
 static CK_ULONG names_of(const request *r, CK_ATTRIBUTE out[2])
 {
     CK_ULONG n = 0;
@@ -167,7 +154,7 @@ static tw_err check_free(op *o, void *arg)
     tw_err err = TW_OK;
 
     for (CK_ULONG i = 0; err == TW_OK && i < n; i++) {
-        err = refuse_taken(&o->line, &names[i]);
+        err = twp_name_free(&o->line, &names[i]);
     }
     return err;
 }
@@ -188,58 +175,15 @@ static tw_err make(op *o, request *r)
     return rv == CKR_OK ? TW_OK : twp_fail_rv(o->line.why, "C_GenerateKeyPair", rv);
 }
 
-/* A token may make another key than it was asked for. */
-static tw_err check_made(const line *l, CK_OBJECT_HANDLE object)
+static tw_err check_made(op *o, request *r)
 {
-    bool sensitive = false, extractable = true;
-    tw_err err = twp_attr_bool(l, object, CKA_SENSITIVE, false, &sensitive);
+    bool wide;
+    tw_err err = twp_made_check(&o->line, r->private, r->usage == USAGE_DECRYPT, &wide);
 
-    if (err == TW_OK) {
-        err = twp_attr_bool(l, object, CKA_EXTRACTABLE, true, &extractable);
-    }
-    if (err == TW_OK && (!sensitive || extractable)) {
-        err = twp_fail_text(l->why, TW_ERR_TOKEN_POLICY,
-                            "the token made a key that is not sensitive, or can be extracted");
-    }
-    return err;
-}
-
-static tw_err copy_names(const request *r, token_key *k, failure *why)
-{
-    if (r->label != NULL) {
-        k->label = (uint8_t *)strdup(r->label);
-        k->label_len = strlen(r->label);
-    }
-    if (r->id_len > 0) {
-        k->id = calloc(1, r->id_len);
-        k->id_len = r->id_len;
-    }
-    if ((r->label != NULL && k->label == NULL) || (r->id_len > 0 && k->id == NULL)) {
-        return twp_fail_text(why, TW_ERR_MEMORY, "no memory");
-    }
-    if (r->id_len > 0) {
-        memcpy(k->id, r->id, r->id_len);
-    }
-    return TW_OK;
-}
-
-/* The public half as the token has it, from the object just made or wherever else. */
-static tw_err read_back(op *o, request *r, token_key *k)
-{
-    const line *l = &o->line;
-    uint8_t *point;
-    size_t len;
-    tw_err err = twp_attr_get(l, r->public, CKA_EC_POINT, &point, &len);
-    bool found =
-        err == TW_OK && point != NULL && twp_point_decode(k->curve, point, len, k->public_key);
-
-    free(point);
-    if (err == TW_OK && !found) {
-        err = twp_public_find(l, r->private, k->curve, k->public_key, &found);
-    }
-    if (err == TW_OK && (!found || k->kem->check(k->kem, k->public_key) != TW_OK)) {
-        err = twp_fail_text(l->why, TW_ERR_TOKEN_FAILED,
-                            "the public half of the new key is no point");
+    if (err == TW_OK && wide && !r->wide) {
+        r->seen_wide = true;
+        err = twp_fail_text(o->line.why, TW_ERR_TOKEN_POLICY,
+                            "the token made a key that may do more than derive");
     }
     return err;
 }
@@ -247,16 +191,16 @@ static tw_err read_back(op *o, request *r, token_key *k)
 static tw_err accept(op *o, request *r)
 {
     token_key *k = NULL;
-    tw_err err = check_made(&o->line, r->private);
+    tw_err err = check_made(o, r);
 
     if (err == TW_OK) {
         err = twp_key_new(o->token, r->curve, &k, o->line.why);
     }
     if (err == TW_OK) {
-        err = copy_names(r, k, o->line.why);
+        err = twp_key_name(k, r->label, r->id, r->id_len, o->line.why);
     }
     if (err == TW_OK) {
-        err = read_back(o, r, k);
+        err = twp_made_public(&o->line, r->private, r->public, k);
     }
     if (err == TW_OK) {
         k->derive = true;
@@ -311,35 +255,8 @@ static bool says_more(const failure *a, const failure *b)
            (b->rv == CKR_MECHANISM_INVALID && a->rv != CKR_MECHANISM_INVALID);
 }
 
-static tw_err generate(op *o, void *arg)
-{
-    request *r = arg;
-    bool nist = r->curve->dh_len != r->curve->public_len;
-    failure best = {0};
-
-    for (r->usage = USAGE_DERIVE; r->usage < USAGE_COUNT; r->usage++) {
-        for (size_t i = 0; i < LENGTH(makers); i++) {
-            tw_err err;
-
-            if (makers[i].nist != nist) {
-                continue;
-            }
-            r->maker = &makers[i];
-            err = make_and_accept(o, r);
-            if (err == TW_OK || !ask_otherwise(err, o->line.why)) {
-                return err;
-            }
-            if (says_more(o->line.why, &best)) {
-                best = *o->line.why;
-            }
-        }
-    }
-    best.loss = LOSS_NONE;
-    *o->line.why = best;
-    return best.err;
-}
-
-/* What bears the names of the new key is of its making, as none did before. */
+/* What bears the names of the new key is of its making, as none did before; with a key made,
+ * that one stays. */
 static tw_err sweep(op *o, void *arg)
 {
     const request *r = arg;
@@ -353,11 +270,83 @@ static tw_err sweep(op *o, void *arg)
 
         err = twp_key_objects(&o->line, classes[i], names, n, &objects, &count);
         for (size_t j = 0; err == TW_OK && j < count; j++) {
-            CK_RV rv = o->line.fn->C_DestroyObject(o->line.session, objects[j]);
+            bool ours = r->key != NULL && (objects[j] == r->private || objects[j] == r->public);
+            CK_RV rv = ours ? CKR_OK : o->line.fn->C_DestroyObject(o->line.session, objects[j]);
 
             err = rv == CKR_OK ? TW_OK : twp_fail_rv(o->line.why, "C_DestroyObject", rv);
         }
         free(objects);
+    }
+    return err;
+}
+
+/* One pass over all ways to ask; *best is the most telling failure so far. */
+static tw_err pass(op *o, request *r, failure *best)
+{
+    bool nist = r->curve->dh_len != r->curve->public_len;
+
+    for (r->usage = USAGE_DERIVE; r->usage < USAGE_COUNT; r->usage++) {
+        for (size_t i = 0; i < LENGTH(makers); i++) {
+            tw_err err;
+
+            if (makers[i].nist != nist) {
+                continue;
+            }
+            r->maker = &makers[i];
+            err = make_and_accept(o, r);
+            if (err == TW_OK || !ask_otherwise(err, o->line.why)) {
+                return err;
+            }
+            if (says_more(o->line.why, best)) {
+                *best = *o->line.why;
+            }
+        }
+    }
+    best->loss = LOSS_NONE;
+    *o->line.why = *best;
+    return best->err;
+}
+
+/* First a key whose derived secrets stay inside too, where the caller's policy is so; then one
+ * without that word; last one that may do more than derive, if the token makes no other. */
+static tw_err make_any(op *o, request *r)
+{
+    static const struct {
+        bool bounded, wide;
+    } passes[] = {{true, false}, {false, false}, {false, true}};
+    failure best = {0};
+    tw_err err = TW_ERR_TOKEN_POLICY;
+
+    for (size_t i = 0; i < LENGTH(passes); i++) {
+        r->bounded = passes[i].bounded;
+        r->wide = passes[i].wide;
+        if ((r->bounded && !o->token->opt.never_export_dh) || (r->wide && !r->seen_wide)) {
+            continue;
+        }
+        err = pass(o, r, &best);
+        if (err == TW_OK || !ask_otherwise(err, o->line.why)) {
+            break;
+        }
+    }
+    return err;
+}
+
+/* Beside what an earlier attempt left, the key would be one of two of its name: none. */
+static tw_err generate(op *o, void *arg)
+{
+    request *r = arg;
+    tw_err err = make_any(o, r);
+    failure left;
+
+    if (err == TW_OK && r->left) {
+        err = sweep(o, r);
+        if (err != TW_OK) {
+            left = *o->line.why;
+            destroy_made(o, r);
+            twp_key_free(r->key);
+            r->key = NULL;
+            *o->line.why = left;
+        }
     }
     return err;
 }

@@ -138,6 +138,21 @@ void twp_key_free(token_key *k)
     }
 }
 
+tw_err twp_key_name(token_key *k, const char *label, const uint8_t *id, size_t id_len, failure *why)
+{
+    k->label = label == NULL ? NULL : (uint8_t *)strdup(label);
+    k->id = id_len == 0 ? NULL : calloc(1, id_len);
+    if ((label != NULL && k->label == NULL) || (id_len > 0 && k->id == NULL)) {
+        return twp_fail_text(why, TW_ERR_MEMORY, "no memory");
+    }
+    k->label_len = label == NULL ? 0 : strlen(label);
+    k->id_len = id_len;
+    if (id_len > 0) {
+        memcpy(k->id, id, id_len);
+    }
+    return TW_OK;
+}
+
 tw_err tw_token_key_uri(const tw_key *key, char *out, size_t out_cap, size_t *out_len)
 {
     const token_key *k = (const token_key *)key;

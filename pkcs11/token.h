@@ -361,6 +361,8 @@ struct token_key {
 
 tw_err twp_key_new(tw_token *t, const curve *c, token_key **out, failure *why);
 void twp_key_free(token_key *k); /* NULL is fine */
+tw_err twp_key_name(token_key *k, const char *label, const uint8_t *id, size_t id_len,
+                    failure *why);
 
 /* twp_public_find looks wherever tokens keep the public half of a private key object. */
 tw_err twp_public_find(const line *l, CK_OBJECT_HANDLE key, const curve *c, uint8_t *out,
@@ -375,13 +377,22 @@ typedef struct candidate {
 } candidate;
 tw_err twp_key_examine(const line *l, CK_OBJECT_HANDLE object, candidate *out);
 
-/* twp_key_objects finds the objects of a class by label and id, those that are given. */
+/* twp_key_objects finds the objects of a class by label and id, those that are given;
+ * twp_name_free refuses a label or id that a key has already. */
 tw_err twp_key_objects(const line *l, CK_OBJECT_CLASS class, const CK_ATTRIBUTE *names,
                        CK_ULONG name_count, CK_OBJECT_HANDLE **out, size_t *count);
+tw_err twp_name_free(const line *l, CK_ATTRIBUTE *name);
 /* The curve of a key object; the point of a public one. */
 tw_err twp_curve_read(const line *l, CK_OBJECT_HANDLE object, const curve **out);
 tw_err twp_point_read(const line *l, CK_OBJECT_HANDLE object, const curve *c, uint8_t *out,
                       bool *found);
+
+/* twp_made_check refuses a key that is not kept inside, and takes off what it may do beside
+ * deriving; *wide: the token would not, so that it may do more. */
+tw_err twp_made_check(const line *l, CK_OBJECT_HANDLE object, bool may_decrypt, bool *wide);
+/* twp_made_public reads the public half back, from the object just made or wherever else. */
+tw_err twp_made_public(const line *l, CK_OBJECT_HANDLE private, CK_OBJECT_HANDLE public,
+                       token_key *k);
 
 /* The key's object, after a loss found again and recognised by its public half. */
 tw_err twp_key_handle(op *o, token_key *k, CK_OBJECT_HANDLE *out);

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keys made by tokens that make other ones than they were asked for. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "check.h"
+#include "fault_stand.h"
+
+static stand s;
+static tw_token *token;
+static CK_FUNCTION_LIST *fn;
+static CK_SESSION_HANDLE session;
+
+static void start(void)
+{
+    fault_softhsm(&s);
+    token = stand_open(&s);
+    fn = stand_raw(&s);
+    session = raw_session(&s, fn);
+}
+
+static void end(void)
+{
+    stand_end(&s);
+}
+
+TestSuite(making, .init = start, .fini = end);
+
+static tw_err make(tw_key **out)
+{
+    return tw_token_generate(token, TW_KEM_P256_HKDF_SHA256, "a", NULL, 0, out);
+}
+
+/* On the token: SoftHSM loses objects of a session when it refuses a template. */
+static size_t objects(void)
+{
+    CK_BBOOL yes = CK_TRUE;
+    CK_ATTRIBUTE on_token = {CKA_TOKEN, &yes, sizeof(yes)};
+    CK_OBJECT_HANDLE found[32];
+    CK_ULONG count;
+
+    fault_script(&s, "# well again");
+    must(fn->C_FindObjectsInit(session, &on_token, 1) == CKR_OK);
+    must(fn->C_FindObjects(session, found, 32, &count) == CKR_OK);
+    must(fn->C_FindObjectsFinal(session) == CKR_OK);
+    return count;
+}
+
+static bool may(CK_ATTRIBUTE_TYPE type)
+{
+    CK_OBJECT_HANDLE object = raw_find(fn, session, CKO_PRIVATE_KEY, "a");
+    CK_BBOOL value = 7;
+    CK_ATTRIBUTE a = {type, &value, sizeof(value)};
+
+    must(fn->C_GetAttributeValue(session, object, &a, 1) == CKR_OK);
+    return value == CK_TRUE;
+}
+
+static void must_make(tw_key **key)
+{
+    check_note("(%s)", s.event_message);
+    must_ok(make(key));
+    must_no_event(&s);
+    must_size(2, objects());
+    must_ok(tw_key_check(*key));
+    check_note("%s", "");
+}
+
+static void finish(tw_key *key)
+{
+    tw_key_free(key);
+    must(fn->C_CloseSession(session) == CKR_OK);
+    tw_token_free(token);
+    fault_clean(NULL);
+}
+
+/* SoftHSM's keys may do everything that is not said of them. */
+Test(making, a_key_that_may_do_more_is_narrowed)
+{
+    tw_key *key;
+
+    fault_script(&s, "C_GenerateKeyPair * refuse CKA_SIGN CKR_TEMPLATE_INCONSISTENT");
+    must_make(&key);
+    must(may(CKA_DERIVE) && !may(CKA_SIGN) && !may(CKA_SIGN_RECOVER));
+    must(!may(CKA_DECRYPT) && !may(CKA_UNWRAP));
+    finish(key);
+}
+
+Test(making, a_key_that_will_not_be_narrowed_is_made_when_there_is_no_other)
+{
+    tw_key *key;
+
+    fault_script(&s, "C_GenerateKeyPair * refuse CKA_SIGN CKR_TEMPLATE_INCONSISTENT\n"
+                     "C_SetAttributeValue * fail CKR_ATTRIBUTE_READ_ONLY");
+    must_make(&key);
+    must(may(CKA_DERIVE) && may(CKA_SIGN));
+    finish(key);
+}
+
+/* It refused the word for a moment. What it made meanwhile was not taken. */
+Test(making, a_key_for_derivation_alone_is_waited_for)
+{
+    tw_key *key;
+
+    fault_script(&s, "C_GenerateKeyPair 1-3 refuse CKA_SIGN CKR_TEMPLATE_INCONSISTENT\n"
+                     "C_SetAttributeValue * fail CKR_ATTRIBUTE_READ_ONLY");
+    must_make(&key);
+    must(may(CKA_DERIVE) && !may(CKA_SIGN));
+    finish(key);
+}
+
+Test(making, a_key_that_does_not_stay_inside_is_none)
+{
+    static const char *const lies[] = {"CKA_PRIVATE 00", "CKA_SENSITIVE 00", "CKA_EXTRACTABLE 01",
+                                       "CKA_ALWAYS_SENSITIVE 00", "CKA_NEVER_EXTRACTABLE 00"};
+
+    for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+        tw_key *key = (tw_key *)&s;
+
+        fault_script(&s, "C_GetAttributeValue * answer %s", lies[i]);
+        check_note("(%s)", lies[i]);
+        must_err(TW_ERR_TOKEN_POLICY, make(&key));
+        must(key == NULL);
+        must_event(&s, TW_ERR_TOKEN_POLICY, NULL, 0, "not private, sensitive and never");
+        must_size(0, objects());
+    }
+    finish(NULL);
+}
+
+/* The first is not what was asked for and does not go: beside it, the second would be one of two.
+ */
+Test(making, what_an_attempt_left_goes_when_another_succeeds)
+{
+    tw_key *key;
+
+    fault_script(&s, "C_GetAttributeValue 1-2 answer CKA_SENSITIVE 00\n"
+                     "C_DestroyObject 1-2 fail CKR_GENERAL_ERROR");
+    must_make(&key);
+    finish(key);
+}
+
+Test(making, what_will_not_go_makes_it_fail)
+{
+    tw_key *key = (tw_key *)&s;
+
+    fault_script(&s, "C_GetAttributeValue 1-2 answer CKA_SENSITIVE 00\n"
+                     "C_DestroyObject 1-2 fail CKR_GENERAL_ERROR\n"
+                     "C_DestroyObject 4 fail CKR_GENERAL_ERROR");
+    must_err(TW_ERR_TOKEN_FAILED, make(&key));
+    must(key == NULL);
+    must_event(&s, TW_ERR_TOKEN_FAILED, "C_DestroyObject", CKR_GENERAL_ERROR, "");
+    must_size(0, objects());
+    finish(NULL);
+}
+
+/* DEVICE_REMOVED is no reason to ask otherwise: it shows that the word was said. */
+Test(making, under_a_policy_what_is_derived_is_said_to_stay_inside)
+{
+    static const char script[] =
+        "C_GenerateKeyPair * refuse CKA_DERIVE_TEMPLATE CKR_DEVICE_REMOVED";
+    tw_key *key;
+
+    fault_script(&s, script);
+    must_make(&key);
+    tw_key_free(key);
+    must(fn->C_CloseSession(session) == CKR_OK);
+    tw_token_free(token);
+    s.options.never_export_dh = true;
+    token = stand_open(&s);
+    session = raw_session(&s, fn);
+    must_ok(tw_token_generate(token, TW_KEM_P384_HKDF_SHA384, "b", NULL, 0, &key));
+    must_size(4, objects()); /* SoftHSM does not take it: the key is made without */
+    fault_script(&s, script);
+    must_err(TW_ERR_TOKEN_ABSENT,
+             tw_token_generate(token, TW_KEM_P256_HKDF_SHA256, "c", NULL, 0, &(tw_key *){NULL}));
+    must_event(&s, TW_ERR_TOKEN_ABSENT, "C_GenerateKeyPair", CKR_DEVICE_REMOVED, "");
+    must_size(4, objects());
+    must_ok(tw_key_check(key));
+    finish(key);
+}
