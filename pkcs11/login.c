@@ -115,9 +115,10 @@ static tw_err send_pin(tw_token *t, session *s, CK_FLAGS flags, char *pin, size_
     return why->err;
 }
 
-/* Whether what C_Login failed with may have been the device's failure alone: then the PIN is
- * sent once more, to a module that was initialised anew since, and where a PIN has been
- * accepted before, after that once a minute. A token that has begun to count has answered. */
+/* Whether what C_Login failed with may have been the device's failure alone. Then the PIN is
+ * sent once more: at once where one was accepted before, or else to a module that was
+ * initialised anew since; and with one accepted before, from then on once a minute. A token
+ * that has begun to count has answered. */
 static bool may_send_again(const tw_token *t, const refusal *r, CK_FLAGS flags)
 {
     bool counted = (flags & CKF_USER_PIN_COUNT_LOW) != 0 && !r->counted_before;
@@ -130,11 +131,11 @@ static tw_err check_refusal(tw_token *t, const refusal *r, CK_FLAGS flags, failu
 {
     bool again = may_send_again(t, r, flags);
 
-    if (again && r->generation != atomic_load(&t->module->generation)) {
+    if (again && (t->accepted || r->generation != atomic_load(&t->module->generation))) {
         return TW_OK;
     }
     (void)twp_fail_rv(why, "C_Login", r->rv);
-    twp_fail_add(why, "this PIN was refused before and was not sent now");
+    twp_fail_add(why, "so it failed before with this PIN, which was not sent now");
     why->loss = again ? LOSS_MODULE : LOSS_NONE; /* the ladder may climb to a new module */
     return why->err;
 }

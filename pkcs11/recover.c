@@ -29,12 +29,24 @@ static tw_err take_place(void *arg, const place *p, failure *why)
     return err;
 }
 
-/* By what the token says of itself: its slot may be another now. */
-static bool find_slot(tw_token *t)
+/* By what the token says of itself: its slot may be another now. It is gone when no slot has
+ * it, at a second look too: a slot that did not answer counts as empty. */
+static bool find_slot(tw_token *t, failure *why)
 {
-    failure found = {0};
+    failure looked = {0};
+    tw_err err = TW_OK;
 
-    return twp_slot_find(t->module, NULL, take_place, t, &found) == TW_ERR_STATE;
+    for (int look = 0; look < 2 && err == TW_OK; look++) {
+        err = twp_slot_find(t->module, NULL, take_place, t, &looked);
+    }
+    if (err == TW_OK) {
+        why->err = TW_ERR_TOKEN_ABSENT;
+        twp_fail_add(why, "the token is in none of the module's slots");
+    }
+    if (err == TW_OK || err == TW_ERR_STATE) {
+        twp_token_is_gone(t, err == TW_OK);
+    }
+    return err == TW_ERR_STATE;
 }
 
 /* A module that is down already has no users whom another try could disturb. */
@@ -75,9 +87,12 @@ static bool restart(tw_token *t, const era *before, const struct timespec *deadl
         } else {
             twp_fail_add(why, "%s", failed.text);
         }
+        if (atomic_load(&t->module->down) != CKR_OK) {
+            twp_token_is_gone(t, true);
+        }
         return false;
     }
-    return find_slot(t);
+    return find_slot(t, why);
 }
 
 /* Whether a session alone may be the matter: a device error often is no more. */
@@ -97,8 +112,8 @@ static bool climb(tw_token *t, persistence how, loss rung, const era *before,
     case LOSS_SESSION:
         return true;
     case LOSS_SLOT:
-        return find_slot(t) || (how == RUN_RETRY && !twp_module_shared(t->module) &&
-                                restart(t, before, deadline, why));
+        return find_slot(t, why) || (how == RUN_RETRY && !twp_module_shared(t->module) &&
+                                     restart(t, before, deadline, why));
     case LOSS_MODULE:
         return how == RUN_RETRY && restart(t, before, deadline, why);
     case LOSS_NONE:

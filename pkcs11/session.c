@@ -88,6 +88,7 @@ static void after_fork(tw_token *t)
         twp_turn_init(&t->mend);
         twp_turn_init(&t->login);
         twp_pool_forget(t);
+        atomic_store(&t->gone, false);
         atomic_fetch_add(&t->epoch, 1);
         atomic_store(&t->pid, getpid());
     }
@@ -145,14 +146,55 @@ static tw_err attempt_once(tw_token *t, tw_err (*fn)(op *o, void *arg), void *ar
     return err;
 }
 
-tw_err twp_token_run(tw_token *t, persistence how, tw_err (*fn)(op *o, void *arg), void *arg,
-                     failure *why)
+void twp_token_is_gone(tw_token *t, bool gone)
+{
+    pthread_mutex_lock(&t->lock);
+    if (gone && !atomic_load(&t->gone)) {
+        clock_gettime(CLOCK_MONOTONIC, &t->gone_since);
+    }
+    atomic_store(&t->gone, gone);
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* Who comes while the token is gone looks for it, unless another is at it; one that hangs there
+ * keeps the others from it for the time of one deadline. */
+static bool may_probe(tw_token *t, failure *why)
+{
+    struct timespec now;
+    long seconds;
+    bool mine;
+
+    pthread_mutex_lock(&t->lock);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    seconds = (long)(now.tv_sec - t->gone_since.tv_sec);
+    mine = twp_time_passed(&t->next_probe);
+    if (mine) {
+        t->next_probe = twp_time_in(t->opt.deadline_ms);
+    }
+    pthread_mutex_unlock(&t->lock);
+    if (!mine) {
+        (void)twp_fail_text(why, TW_ERR_TOKEN_ABSENT,
+                            "the token is gone for %ld s; another call looks for its return",
+                            seconds);
+    }
+    return mine;
+}
+
+static void end_probe(tw_token *t, tw_err err)
+{
+    pthread_mutex_lock(&t->lock);
+    t->next_probe = (struct timespec){0};
+    pthread_mutex_unlock(&t->lock);
+    if (err == TW_OK) {
+        twp_token_is_gone(t, false);
+    }
+}
+
+static tw_err run(tw_token *t, persistence how, tw_err (*fn)(op *o, void *arg), void *arg,
+                  failure *why)
 {
     struct timespec deadline = twp_time_in(t->opt.deadline_ms);
 
-    if (atomic_load_explicit(&t->pid, memory_order_relaxed) != getpid()) {
-        after_fork(t);
-    }
     for (unsigned attempt = 1;; attempt++) {
         era before = twp_era_now(t);
         tw_err err;
@@ -161,7 +203,27 @@ tw_err twp_token_run(tw_token *t, persistence how, tw_err (*fn)(op *o, void *arg
         err = attempt_once(t, fn, arg, &before, &deadline, why);
         if (err == TW_OK || how == RUN_ONCE ||
             !twp_recover(t, how, attempt, &before, &deadline, why)) {
-            return err;
+            return err == TW_OK ? TW_OK : why->err;
         }
     }
+}
+
+tw_err twp_token_run(tw_token *t, persistence how, tw_err (*fn)(op *o, void *arg), void *arg,
+                     failure *why)
+{
+    bool gone;
+    tw_err err;
+
+    if (atomic_load_explicit(&t->pid, memory_order_relaxed) != getpid()) {
+        after_fork(t);
+    }
+    gone = atomic_load_explicit(&t->gone, memory_order_relaxed);
+    if (gone && !may_probe(t, why)) {
+        return why->err;
+    }
+    err = run(t, how, fn, arg, why);
+    if (gone) {
+        end_probe(t, err);
+    }
+    return err;
 }

@@ -74,10 +74,9 @@ typedef struct token_uri {
 tw_err twp_uri_parse(token_uri *out, const char *text, failure *why);
 void twp_uri_clear(token_uri *u);
 
-/* The label and id that a URI names a key by, those that it has. */
+/* The label and id that a URI names a key by, those that it has. twp_uri_format makes the URI
+ * of a token, or with names of a key in it; free() it. */
 CK_ULONG twp_uri_names(const token_uri *u, CK_ATTRIBUTE out[2]);
-
-/* twp_uri_format makes the URI of a token, or with names of a key in it; free() it. */
 char *twp_uri_format(const CK_TOKEN_INFO *info, const CK_ATTRIBUTE *label, const CK_ATTRIBUTE *id);
 
 /* twp_pin_get asks the sources in their order. `attended`: it came from the callback, where a
@@ -181,9 +180,8 @@ typedef struct places {
 tw_err twp_places_find(places *out, const settings *s, const token_uri *u, failure *why);
 void twp_places_clear(places *p);
 
-/* Whether both are one token, in whichever slot. */
+/* Whether both are one token; a field without its padding, `out` with room for len + 1. */
 bool twp_slot_same(const CK_TOKEN_INFO *a, const CK_TOKEN_INFO *b);
-/* Copies a field without its padding; `out` has room for len + 1. */
 void twp_slot_text(const unsigned char *field, size_t len, char *out);
 
 /* When a handle was given. A session's ends with its epoch or generation, a private object's
@@ -241,13 +239,14 @@ struct tw_token {
     struct waiter *first, **last;
     unsigned patience_ms; /* the module is restarted not before next_restart, and from calm on */
     struct timespec next_try, next_restart, calm; /* as if it had never been */
+    struct timespec gone_since, next_probe;       /* while it is: one call at a time looks */
+    atomic_bool gone;
 
     turn mend;                      /* one recovery at a time; held outside of the module */
     turn login;                     /* one login at a time; held inside; guards: */
     refusal refused[KEPT_REFUSALS]; /* the PINs not to be sent again, a ring */
     unsigned refused_next;
-    bool seen_locked; /* C_GetTokenInfo showed CKF_USER_PIN_LOCKED */
-    bool accepted;    /* some PIN was */
+    bool seen_locked, accepted; /* the token, by its flags; some PIN */
 };
 
 /* What an operation works with. */
@@ -290,6 +289,7 @@ void twp_session_close(tw_token *t, session *s);
 tw_err twp_session_login(tw_token *t, op *o);
 bool twp_session_is_user(tw_token *t, const session *s);
 
+void twp_token_is_gone(tw_token *t, bool gone);
 /* recover climbs the ladder by what the attempt-th attempt lost, unless another thread has
  * since the era `before`. True: try again. */
 bool twp_recover(tw_token *t, persistence how, unsigned attempt, const era *before,

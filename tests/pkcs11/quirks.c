@@ -241,7 +241,7 @@ Test(quirks, refuses_a_new_key_that_is_not_sensitive)
                           asks_for_sensitive});
     must_err(TW_ERR_TOKEN_POLICY,
              tw_token_generate(token, TW_KEM_P256_HKDF_SHA256, "a", NULL, 0, &key));
-    must_event(&s, TW_ERR_TOKEN_POLICY, NULL, 0, "not sensitive");
+    must_event(&s, TW_ERR_TOKEN_POLICY, NULL, 0, "not private, sensitive");
     must_size(0, count_objects());
     finish(NULL);
 }

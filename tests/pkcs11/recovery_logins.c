@@ -85,16 +85,13 @@ Test(logins, a_pin_that_was_refused_on_the_way_is_not_sent_again)
     fault_clean(NULL);
 }
 
-/* A device that fails says nothing of the PIN: once more, to a module that began anew. */
-Test(logins, one_that_fails_otherwise_is_tried_once_more_after_a_restart)
+/* A device that fails says nothing of a PIN that was good a moment ago. */
+Test(logins, one_that_fails_otherwise_is_tried_once_more)
 {
-    size_t restarts = fault_count("C_Initialize");
-
     fault_script(&s, "C_DeriveKey 1 kill CKR_SESSION_HANDLE_INVALID\n"
                      "C_Login 1 fail CKR_FUNCTION_FAILED");
     must_work();
     must_size(2, logins());
-    must_size(1, fault_count("C_Initialize") - restarts);
     finish();
 }
 
@@ -146,7 +143,8 @@ Test(logins, a_token_that_counted_before_has_not_answered)
     finish();
 }
 
-/* Where no PIN was ever accepted there is nobody to wait for. */
+/* Where no PIN was ever accepted, the module has to begin anew before it gets this one again:
+ * and tw_token_open does not restart it. */
 Test(logins, opening_sends_it_once)
 {
     fault_script(&s, "C_Login * fail " VENDOR);

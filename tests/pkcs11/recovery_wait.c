@@ -237,3 +237,42 @@ Test(wait, retries_have_no_deadline_of_their_own)
     fault_script(&s, "# well again");
     finish();
 }
+
+/* While the token is gone one call looks for it, however long it takes, and the others do not
+ * wait for what it finds. */
+Test(wait, for_a_token_that_is_gone_one_call_waits_alone)
+{
+    static const char gone[] = "C_GetSlotList * none\nC_DeriveKey * kill CKR_DEVICE_REMOVED\n"
+                               "C_OpenSession 1 wait %d\n"
+                               "C_OpenSession * fail CKR_TOKEN_NOT_PRESENT";
+    timed looking, other;
+    size_t tries;
+
+    start_with(8);
+    fault_script(&s, gone, 0);
+    must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(key));
+    fault_script(&s, gone, HANG_MS);
+    tries = fault_count("C_OpenSession");
+    begin(&looking);
+    wait_for_calls("C_OpenSession", tries + 1);
+    for (int i = 0; i < OTHERS; i++) {
+        begin(&other);
+        join(&other);
+        must_err(TW_ERR_TOKEN_ABSENT, other.err);
+        must(other.ms < DEADLINE_MS / 2);
+    }
+    must_size(tries + 1, fault_count("C_OpenSession"));
+    usleep((DEADLINE_MS + 100) * 1000);
+    must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(key)); /* the next looks in its place */
+    must(fault_count("C_OpenSession") > tries + 1);
+    release(&looking);
+    must_ok(tw_key_check(key));
+    fault_script(&s, "C_DeriveKey 1 wait %d", HANG_MS);
+    tries = fault_count("C_DeriveKey");
+    begin(&looking); /* it is back: a call that hangs is one of many again */
+    wait_for_calls("C_DeriveKey", tries + 1);
+    must_ok(tw_key_check(key));
+    release(&looking);
+    must_ok(looking.err);
+    finish();
+}
