@@ -116,6 +116,27 @@ Test(provider, a_query_that_nobody_serves_is_invalid)
     tw_key_free(key);
 }
 
+Test(provider, a_pem_is_read_by_it)
+{
+    for (size_t k = 0; k < 5; k++) {
+        tw_key *key = NULL, *again = NULL;
+        uint8_t pk[TW_MAX_PUBLIC];
+        size_t len, pk_len;
+        char pem[1024];
+        uint16_t id;
+
+        must_ok(tw_key_generate(all_kems[k], NULL, &by_query, &key));
+        must_ok(tw_key_to_pem(key, pem, sizeof(pem), &len));
+        must_ok(tw_key_from_pem(pem, len, &by_query, &again));
+        must_ok(tw_public_to_pem(all_kems[k], key->public_key, key->kem->public_len, &by_query, pem,
+                                 sizeof(pem), &len));
+        must_ok(tw_public_from_pem(pem, len, &by_query, &id, pk, sizeof(pk), &pk_len));
+        must_size(0, decoy_visits());
+        tw_key_free(key);
+        tw_key_free(again);
+    }
+}
+
 /* Random bytes too: what the library draws itself, for a body's key and a nonce. */
 Test(provider, random_bytes_are_the_providers)
 {

@@ -290,3 +290,22 @@ Test(identities, what_an_injected_key_answers_reaches_the_caller)
     must_pass(&p);
     pair_end(&p);
 }
+
+/* Its Diffie-Hellman would be on another curve. */
+Test(identities, an_identity_of_another_kem_is_invalid)
+{
+    for (size_t n = 0; n < TWO; n++) {
+        tw_key *other;
+        pair p;
+
+        pair_start(&p, two[n], MODE_AUTH);
+        must_ok(tw_key_generate(two[n].kem_id == TW_KEM_P256_HKDF_SHA256 ? TW_KEM_X25519_HKDF_SHA256
+                                                                         : TW_KEM_P256_HKDF_SHA256,
+                                NULL, NULL, &other));
+        p.sending.sender = other;
+        must_err(TW_ERR_INVALID, pair_send(&p));
+        must_bytes(bytes_new(p.enc.len), p.enc);
+        pair_end(&p);
+        tw_key_free(other);
+    }
+}
