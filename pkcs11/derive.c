@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "token.h"
+#include "key.h"
 
 #include <string.h>
 
@@ -34,7 +34,7 @@ static CK_ULONG derived_template(unsigned shape, bool readable, CK_ULONG *len,
     return n;
 }
 
-tw_err twp_derive_dh(op *o, CK_OBJECT_HANDLE key, const agreement *a, const uint8_t *point,
+static tw_err derive(op *o, CK_OBJECT_HANDLE key, const agreement *a, const uint8_t *point,
                      bool readable, CK_OBJECT_HANDLE *out)
 {
     const curve *c = a->key->curve;
@@ -57,6 +57,31 @@ tw_err twp_derive_dh(op *o, CK_OBJECT_HANDLE key, const agreement *a, const uint
     rv = o->line.fn->C_DeriveKey(o->line.session, &mechanism, key, template,
                                  derived_template(r->shape, readable, &len, template), out);
     return rv == CKR_OK ? TW_OK : twp_fail_rv(o->line.why, "C_DeriveKey", rv);
+}
+
+/* A key may ask for a login before each use (CKA_ALWAYS_AUTHENTICATE). It counts for the next
+ * use of the card, whoever's that is: nothing may come between. */
+tw_err twp_derive_dh(op *o, CK_OBJECT_HANDLE key, const agreement *a, const uint8_t *point,
+                     bool readable, CK_OBJECT_HANDLE *out)
+{
+    tw_token *t = o->token;
+    tw_err err;
+
+    if (!a->key->each_login) {
+        return derive(o, key, a, point, readable, out);
+    }
+    if (!twp_turn_take(&t->login, o->deadline)) {
+        return twp_fail_text(o->line.why, TW_ERR_TOKEN_BUSY,
+                             "other uses of a key that wants a login for each took longer than "
+                             "%u ms",
+                             t->opt.deadline_ms);
+    }
+    err = twp_key_login(o);
+    if (err == TW_OK) {
+        err = derive(o, key, a, point, readable, out);
+    }
+    twp_turn_give(&t->login);
+    return err;
 }
 
 /* A secret that stays behind would outlive this operation: end its session. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "token.h"
+#include "key.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -223,7 +223,13 @@ static tw_err describe(const line *l, CK_OBJECT_HANDLE object, token_key *k)
     if (err == TW_OK) {
         err = twp_attr_get(l, object, CKA_ID, &k->id, &k->id_len);
     }
-    return err == TW_OK ? twp_attr_bool(l, object, CKA_DERIVE, true, &k->derive) : err;
+    if (err == TW_OK) {
+        err = twp_attr_bool(l, object, CKA_DERIVE, true, &k->derive);
+    }
+    if (err == TW_OK) {
+        err = twp_attr_bool(l, object, CKA_ALWAYS_AUTHENTICATE, false, &k->each_login);
+    }
+    return err;
 }
 
 static tw_err find_first(op *o, void *arg)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "token.h"
+#include "key.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -197,7 +197,10 @@ static tw_err accept(op *o, request *r)
         err = twp_key_new(o->token, r->curve, &k, o->line.why);
     }
     if (err == TW_OK) {
-        err = twp_key_name(k, r->label, r->id, r->id_len, o->line.why);
+        err = twp_key_name(k, r->label, r->id, r->id_len);
+        if (err != TW_OK) {
+            err = twp_fail_text(o->line.why, err, "no memory");
+        }
     }
     if (err == TW_OK) {
         err = twp_made_public(&o->line, r->private, r->public, k);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "token.h"
+#include "key.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,12 +138,12 @@ void twp_key_free(token_key *k)
     }
 }
 
-tw_err twp_key_name(token_key *k, const char *label, const uint8_t *id, size_t id_len, failure *why)
+tw_err twp_key_name(token_key *k, const char *label, const uint8_t *id, size_t id_len)
 {
     k->label = label == NULL ? NULL : (uint8_t *)strdup(label);
     k->id = id_len == 0 ? NULL : calloc(1, id_len);
     if ((label != NULL && k->label == NULL) || (id_len > 0 && k->id == NULL)) {
-        return twp_fail_text(why, TW_ERR_MEMORY, "no memory");
+        return TW_ERR_MEMORY;
     }
     k->label_len = label == NULL ? 0 : strlen(label);
     k->id_len = id_len;

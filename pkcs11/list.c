@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "token.h"
+#include "key.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -92,14 +92,22 @@ static bool before_pin(CK_RV rv)
     return false;
 }
 
-static tw_err send_pin(tw_token *t, session *s, CK_FLAGS flags, char *pin, size_t len, failure *why)
+static tw_err send_pin(tw_token *t, session *s, CK_USER_TYPE user, CK_FLAGS flags, char *pin,
+                       size_t len, failure *why)
 {
     CK_RV rv;
 
     /* Handles of private objects found under an earlier login end with this one, for every
      * token of the module: who sees it sees that. */
-    atomic_fetch_add(&t->module->logins, 1);
-    rv = t->module->fn->C_Login(s->handle, CKU_USER, (CK_UTF8CHAR *)pin, len);
+    if (user == CKU_USER) {
+        atomic_fetch_add(&t->module->logins, 1);
+    }
+    rv = t->module->fn->C_Login(s->handle, user, (CK_UTF8CHAR *)pin, len);
+    /* C_DeriveKey is an operation without a beginning. A token that wants one before this login
+     * may do without either: it says so when the key is used. */
+    if (user == CKU_CONTEXT_SPECIFIC && rv == CKR_OPERATION_NOT_INITIALIZED) {
+        return TW_OK;
+    }
     if (rv == CKR_OK && pin != NULL) {
         note_accepted(t, pin, len);
     }
@@ -160,7 +168,8 @@ static tw_err check_pin(tw_token *t, const char *pin, size_t len, CK_FLAGS flags
     return TW_OK;
 }
 
-static tw_err log_in(tw_token *t, session *s, const CK_TOKEN_INFO *info, failure *why)
+static tw_err log_in(tw_token *t, session *s, CK_USER_TYPE user, const CK_TOKEN_INFO *info,
+                     failure *why)
 {
     char pin[TW_TOKEN_MAX_PIN], label[sizeof(info->label) + 1];
     bool attended = false;
@@ -172,7 +181,7 @@ static tw_err log_in(tw_token *t, session *s, const CK_TOKEN_INFO *info, failure
         return twp_fail_rv(why, "C_GetTokenInfo", CKR_PIN_LOCKED);
     }
     if ((info->flags & CKF_PROTECTED_AUTHENTICATION_PATH) != 0) {
-        return send_pin(t, s, info->flags, NULL, 0, why); /* typed on the token itself */
+        return send_pin(t, s, user, info->flags, NULL, 0, why); /* typed on the token itself */
     }
     twp_slot_text(info->label, sizeof(info->label), label);
     err = twp_pin_get(&t->opt, &t->uri, label, pin, &len, &attended, why);
@@ -180,10 +189,32 @@ static tw_err log_in(tw_token *t, session *s, const CK_TOKEN_INFO *info, failure
         err = check_pin(t, pin, len, info->flags, attended, why);
     }
     if (err == TW_OK) {
-        err = send_pin(t, s, info->flags, pin, len, why);
+        err = send_pin(t, s, user, info->flags, pin, len, why);
     }
     tw_wipe(pin, sizeof(pin));
     return err;
+}
+
+/* Its flags as they are now. */
+static tw_err token_info(tw_token *t, CK_TOKEN_INFO *out, failure *why)
+{
+    CK_SLOT_ID slot;
+    CK_RV rv;
+
+    pthread_mutex_lock(&t->lock);
+    slot = t->slot;
+    pthread_mutex_unlock(&t->lock);
+    rv = t->module->fn->C_GetTokenInfo(slot, out);
+    return rv == CKR_OK ? TW_OK : twp_fail_rv(why, "C_GetTokenInfo", rv);
+}
+
+tw_err twp_key_login(op *o)
+{
+    CK_TOKEN_INFO info = {0};
+    tw_err err = token_info(o->token, &info, o->line.why);
+
+    return err == TW_OK ? log_in(o->token, o->session, CKU_CONTEXT_SPECIFIC, &info, o->line.why)
+                        : err;
 }
 
 tw_err twp_session_login(tw_token *t, op *o)
@@ -191,25 +222,18 @@ tw_err twp_session_login(tw_token *t, op *o)
     session *s = o->session;
     failure *why = o->line.why;
     CK_TOKEN_INFO info = {0};
-    CK_SLOT_ID slot;
-    tw_err err = TW_OK;
-    CK_RV rv;
+    tw_err err;
 
     if (t->anonymous || twp_session_is_user(t, s)) {
         return TW_OK;
     }
-    pthread_mutex_lock(&t->lock);
-    slot = t->slot;
-    pthread_mutex_unlock(&t->lock);
     if (!twp_turn_take(&t->login, o->deadline)) {
         return twp_fail_text(why, TW_ERR_TOKEN_BUSY,
                              "another thread's login took longer than %u ms", t->opt.deadline_ms);
     }
-    rv = t->module->fn->C_GetTokenInfo(slot, &info); /* its flags as they are now */
-    if (rv != CKR_OK) {
-        err = twp_fail_rv(why, "C_GetTokenInfo", rv);
-    } else if ((info.flags & CKF_LOGIN_REQUIRED) != 0 && !twp_session_is_user(t, s)) {
-        err = log_in(t, s, &info, why);
+    err = token_info(t, &info, why);
+    if (err == TW_OK && (info.flags & CKF_LOGIN_REQUIRED) != 0 && !twp_session_is_user(t, s)) {
+        err = log_in(t, s, CKU_USER, &info, why);
     }
     twp_turn_give(&t->login);
     return err;

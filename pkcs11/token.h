@@ -19,8 +19,6 @@
 #include <p11-kit/pkcs11.h>
 #include <p11-kit/uri.h>
 
-#include "encoding.h"
-
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 /* --- rv.c, report.c ------------------------------------------------------------- */
@@ -287,6 +285,7 @@ bool twp_pool_lost(tw_token *t, session *s);
 tw_err twp_session_ready(tw_token *t, op *o);
 void twp_session_close(tw_token *t, session *s);
 tw_err twp_session_login(tw_token *t, op *o);
+tw_err twp_key_login(op *o); /* for the one use that follows; with the turn for logins */
 bool twp_session_is_user(tw_token *t, const session *s);
 
 void twp_token_is_gone(tw_token *t, bool gone);
@@ -297,104 +296,5 @@ bool twp_recover(tw_token *t, persistence how, unsigned attempt, const era *befo
 
 struct timespec twp_time_in(unsigned ms);
 bool twp_time_passed(const struct timespec *t);
-
-/* --- derive.c, settle.c: from a key in a token to the KEM's shared secret. ---------- */
-
-typedef struct token_key token_key;
-/* How a token was seen to serve a key. Chosen by trying once, then kept: a failure later
- * never leads to a weaker way. */
-typedef struct recipe {
-    const struct strategy *strategy;
-    unsigned shape; /* which attributes the derived object is asked for with */
-    bool der_point; /* the peer's point as a DER OCTET STRING */
-} recipe;
-
-/* What DHKEM needs of a private key: one Diffie-Hellman or two and what is hashed with
- * them (RFC 9180 section 4.1). Points and host_dh are checked before. */
-typedef struct agreement {
-    const token_key *key;
-    const uint8_t *points[2];
-    size_t point_count;
-    const uint8_t *host_dh; /* the host's own DH output, dh_len bytes, first; or NULL */
-    const uint8_t *enc, *recipient_public, *sender_public;
-    uint8_t *secret; /* out: kem->secret_len bytes */
-} agreement;
-
-/* exports_dh: the raw DH output passes through host memory. */
-typedef struct strategy {
-    const char *name;
-    bool exports_dh;
-    tw_err (*run)(op *o, CK_OBJECT_HANDLE key, const agreement *a);
-} strategy;
-extern const strategy twp_strategy_value, twp_strategy_hkdf, twp_strategy_digest;
-
-#define SHAPE_COUNT 3 /* whole, without VALUE_LEN, without SENSITIVE too */
-/* twp_derive_dh makes the object that holds a DH output, in the shape of the key's recipe;
- * twp_value_read reads exactly `len` bytes of one; twp_object_destroy ends it, with its session if
- * the token will not. */
-tw_err twp_derive_dh(op *o, CK_OBJECT_HANDLE key, const agreement *a, const uint8_t *point,
-                     bool readable, CK_OBJECT_HANDLE *out);
-tw_err twp_value_read(op *o, CK_OBJECT_HANDLE object, uint8_t *out, size_t len);
-void twp_object_destroy(op *o, CK_OBJECT_HANDLE object);
-
-/* twp_key_prove opens an encapsulation to the key's public half; twp_key_settle finds its recipe.
- */
-tw_err twp_key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object);
-tw_err twp_key_settle(op *o, token_key *k, CK_OBJECT_HANDLE object);
-
-/* --- public.c, find.c, key.c --------------------------------------------------------- */
-
-struct token_key {
-    tw_key base; /* first: a tw_key * is also a token_key * */
-    tw_token *token;
-    tw_kem *kem;
-    const curve *curve;
-    recipe recipe;
-    uint8_t public_key[MAX_PUBLIC_EC];
-    bool public_given; /* by the caller: the token holds none */
-    bool derive;       /* CKA_DERIVE as it was read */
-    uint8_t *label, *id;
-    size_t label_len, id_len;
-    CK_OBJECT_HANDLE handle; /* under token->lock, and */
-    era era;                 /* when it was found */
-};
-
-tw_err twp_key_new(tw_token *t, const curve *c, token_key **out, failure *why);
-void twp_key_free(token_key *k); /* NULL is fine */
-tw_err twp_key_name(token_key *k, const char *label, const uint8_t *id, size_t id_len,
-                    failure *why);
-
-/* twp_public_find looks wherever tokens keep the public half of a private key object. */
-tw_err twp_public_find(const line *l, CK_OBJECT_HANDLE key, const curve *c, uint8_t *out,
-                       bool *found);
-
-/* What a private key object is seen to be. */
-typedef struct candidate {
-    CK_OBJECT_HANDLE object;
-    const curve *curve; /* NULL: not one of HPKE's */
-    uint8_t public_key[MAX_PUBLIC_EC];
-    bool has_public;
-} candidate;
-tw_err twp_key_examine(const line *l, CK_OBJECT_HANDLE object, candidate *out);
-
-/* twp_key_objects finds the objects of a class by label and id, those that are given;
- * twp_name_free refuses a label or id that a key has already. */
-tw_err twp_key_objects(const line *l, CK_OBJECT_CLASS class, const CK_ATTRIBUTE *names,
-                       CK_ULONG name_count, CK_OBJECT_HANDLE **out, size_t *count);
-tw_err twp_name_free(const line *l, CK_ATTRIBUTE *name);
-/* The curve of a key object; the point of a public one. */
-tw_err twp_curve_read(const line *l, CK_OBJECT_HANDLE object, const curve **out);
-tw_err twp_point_read(const line *l, CK_OBJECT_HANDLE object, const curve *c, uint8_t *out,
-                      bool *found);
-
-/* twp_made_check refuses a key that is not kept inside, and takes off what it may do beside
- * deriving; *wide: the token would not, so that it may do more. */
-tw_err twp_made_check(const line *l, CK_OBJECT_HANDLE object, bool may_decrypt, bool *wide);
-/* twp_made_public reads the public half back, from the object just made or wherever else. */
-tw_err twp_made_public(const line *l, CK_OBJECT_HANDLE private, CK_OBJECT_HANDLE public,
-                       token_key *k);
-
-/* The key's object, after a loss found again and recognised by its public half. */
-tw_err twp_key_handle(op *o, token_key *k, CK_OBJECT_HANDLE *out);
 
 #endif

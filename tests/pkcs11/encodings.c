@@ -9,7 +9,7 @@
 #include <openssl/x509.h>
 
 #include "check.h"
-#include "token.h"
+#include "key.h"
 
 static const uint16_t kems[] = {TW_KEM_P256_HKDF_SHA256, TW_KEM_P384_HKDF_SHA384,
                                 TW_KEM_P521_HKDF_SHA512, TW_KEM_X25519_HKDF_SHA256,

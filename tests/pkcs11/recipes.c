@@ -7,7 +7,7 @@
 #include "check.h"
 #include "exchange.h"
 #include "stand.h"
-#include "token.h"
+#include "key.h"
 
 #define ALWAYS 1, ~0u
 

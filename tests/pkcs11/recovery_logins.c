@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which PINs are sent after a login that failed, when the ladder would have them sent again. */
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -223,5 +224,85 @@ Test(logins, who_types_on_the_token_is_asked_once)
     stand_forget(&s);
     must_work();
     must_size(2, logins());
+    leave();
+}
+
+/* --- Keys that want a login for each use. ------------------------------------------------------
+ */
+
+#define EACH_USE                                                                                   \
+    "C_GetAttributeValue * answer CKA_ALWAYS_AUTHENTICATE 01\n"                                    \
+    "C_Login * context " STAND_PIN "\n"                                                            \
+    "C_DeriveKey * fresh CKR_USER_NOT_LOGGED_IN\n"
+
+static void find_again(const char *script)
+{
+    tw_key_free(key);
+    fault_script(&s, "%s", script);
+    must_ok(tw_token_find_key(token, stand_uri(&s, ";object=a"), NULL, 0, &key));
+    before = fault_count("C_Login");
+}
+
+Test(logins, a_key_that_wants_one_for_each_use_gets_it_before_the_derive)
+{
+    find_again(EACH_USE);
+    for (int i = 0; i < 3; i++) {
+        must_work();
+    }
+    must_size(3, logins());
+    finish();
+}
+
+static void *use_once(void *arg)
+{
+    tw_err *err = arg;
+
+    *err = tw_key_check(key);
+    return NULL;
+}
+
+Test(logins, no_other_use_comes_between_that_login_and_the_derive)
+{
+    tw_err errs[2];
+    pthread_t threads[2];
+    size_t derived;
+
+    find_again(EACH_USE);
+    derived = fault_count("C_DeriveKey");
+    fault_script(&s, EACH_USE "C_DeriveKey 1 wait 20000");
+    must(pthread_create(&threads[0], NULL, use_once, &errs[0]) == 0);
+    while (fault_count("C_DeriveKey") == derived) {
+        usleep(1000);
+    }
+    must(pthread_create(&threads[1], NULL, use_once, &errs[1]) == 0);
+    usleep(200000);
+    must_size(1, logins()); /* its login would count for the other's derive */
+    fault_script(&s, EACH_USE);
+    for (int i = 0; i < 2; i++) {
+        must(pthread_join(threads[i], NULL) == 0);
+        must_ok(errs[i]);
+    }
+    must_size(2, logins());
+    finish();
+}
+
+Test(logins, a_token_that_wants_no_login_without_an_operation_may_derive)
+{
+    find_again("C_GetAttributeValue * answer CKA_ALWAYS_AUTHENTICATE 01\n"
+               "C_Login * fail CKR_OPERATION_NOT_INITIALIZED");
+    must_work();
+    must_size(1, logins());
+    finish();
+}
+
+Test(logins, a_pin_refused_for_one_use_is_not_sent_for_the_next)
+{
+    find_again(EACH_USE);
+    fault_script(&s, "C_Login * fail CKR_PIN_INCORRECT");
+    for (int i = 0; i < 3; i++) {
+        must_err(TW_ERR_TOKEN_PIN, tw_key_check(key));
+        stand_forget(&s);
+    }
+    must_size(1, logins());
     leave();
 }
