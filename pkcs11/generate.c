@@ -310,28 +310,14 @@ static tw_err pass(op *o, request *r, failure *best)
     return best->err;
 }
 
-/* First a key whose derived secrets stay inside too, where the caller's policy is so; then one
- * without that word; last one that may do more than derive, if the token makes no other. */
+/* One that may do more than derive is taken last, if the token makes no other. */
 static tw_err make_any(op *o, request *r)
 {
-    static const struct {
-        bool bounded, wide;
-    } passes[] = {{true, false}, {false, false}, {false, true}};
     failure best = {0};
-    tw_err err = TW_ERR_TOKEN_POLICY;
+    tw_err err = pass(o, r, &best);
 
-    for (size_t i = 0; i < LENGTH(passes); i++) {
-        r->bounded = passes[i].bounded;
-        r->wide = passes[i].wide;
-        if ((r->bounded && !o->token->opt.never_export_dh) || (r->wide && !r->seen_wide)) {
-            continue;
-        }
-        err = pass(o, r, &best);
-        if (err == TW_OK || !ask_otherwise(err, o->line.why)) {
-            break;
-        }
-    }
-    return err;
+    r->wide = err != TW_OK && r->seen_wide && !r->bounded && ask_otherwise(err, o->line.why);
+    return r->wide ? pass(o, r, &best) : err;
 }
 
 /* Beside what an earlier attempt left, the key would be one of two of its name: none. */
@@ -354,6 +340,19 @@ static tw_err generate(op *o, void *arg)
     return err;
 }
 
+/* Twice might make two. Where the session died amid the work, its leftovers go by another. */
+static tw_err make_once(tw_token *token, request *r, failure *why)
+{
+    failure other = {0};
+    tw_err err = twp_token_run(token, RUN_ONCE, generate, r, why);
+
+    if (err != TW_OK && (r->left || why->loss != LOSS_NONE) &&
+        twp_token_run(token, RUN_GENTLY, sweep, r, &other) != TW_OK) {
+        twp_fail_add(why, "what was made of the key could not be removed again");
+    }
+    return err;
+}
+
 static bool valid(const tw_token *token, const request *r)
 {
     return token != NULL && r->curve != NULL && (r->id != NULL || r->id_len == 0) &&
@@ -364,7 +363,7 @@ tw_err tw_token_generate(tw_token *token, uint16_t kem_id, const char *label, co
                          size_t id_len, tw_key **out)
 {
     request r = {.curve = twp_curve_by_kem(kem_id), .label = label, .id = id, .id_len = id_len};
-    failure why = {0}, other = {0};
+    failure why = {0};
     tw_err err;
 
     if (out == NULL) {
@@ -376,11 +375,17 @@ tw_err tw_token_generate(tw_token *token, uint16_t kem_id, const char *label, co
     }
     err = twp_token_run(token, RUN_GENTLY, check_free, &r, &why);
     if (err == TW_OK) {
-        err = twp_token_run(token, RUN_ONCE, generate, &r, &why); /* twice might make two */
-        /* Where the session died amid the work, its leftovers go by another. */
-        if (err != TW_OK && (r.left || why.loss != LOSS_NONE) &&
-            twp_token_run(token, RUN_GENTLY, sweep, &r, &other) != TW_OK) {
-            twp_fail_add(&why, "what was made of the key could not be removed again");
+        r.bounded = token->opt.never_export_dh && !atomic_load(&token->unbounded);
+        err = make_once(token, &r, &why);
+    }
+    /* First a key whose derived secrets are said to stay inside. NSS 3.110 in FIPS mode does not
+     * refuse that word but fails for good: looking around anew restarts it. */
+    if (err != TW_OK && r.bounded && ask_otherwise(err, &why)) {
+        r.bounded = r.left = false;
+        atomic_store(&token->unbounded, true);
+        err = twp_token_run(token, RUN_RETRY, check_free, &r, &why);
+        if (err == TW_OK) {
+            err = make_once(token, &r, &why);
         }
     }
     if (err != TW_OK) {

@@ -226,7 +226,8 @@ struct tw_token {
     module *module;
     bool anonymous; /* never log in */
     _Atomic(pid_t) pid;
-    atomic_ulong epoch; /* rises when sessions or handles were lost */
+    atomic_ulong epoch;    /* rises when sessions or handles were lost */
+    atomic_bool unbounded; /* it was seen not to take CKA_DERIVE_TEMPLATE */
 
     pthread_mutex_t lock; /* of what follows; never held while the module is called */
     CK_SLOT_ID slot;
