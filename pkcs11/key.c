@@ -35,8 +35,12 @@ static tw_err agree(op *o, void *arg)
 static tw_err run_agreement(const char *doing, const token_key *k, agreement *a)
 {
     failure why = {0};
-    tw_err err = twp_token_run(k->token, RUN_RETRY, agree, a, &why);
+    struct timespec begun;
+    tw_err err;
 
+    twp_count_begin(k->token, &begun);
+    err = twp_token_run(k->token, RUN_RETRY, agree, a, &why);
+    twp_count_end(k->token, err, &begun);
     if (err != TW_OK) {
         char what[160];
 

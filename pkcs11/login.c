@@ -102,6 +102,7 @@ static tw_err send_pin(tw_token *t, session *s, CK_USER_TYPE user, CK_FLAGS flag
     if (user == CKU_USER) {
         atomic_fetch_add(&t->module->logins, 1);
     }
+    atomic_fetch_add_explicit(&t->counters.logins, 1, memory_order_relaxed);
     rv = t->module->fn->C_Login(s->handle, user, (CK_UTF8CHAR *)pin, len);
     /* C_DeriveKey is an operation without a beginning. A token that wants one before this login
      * may do without either: it says so when the key is used. */

@@ -98,6 +98,7 @@ void twp_pool_init(tw_token *t)
     t->limit = t->opt.max_sessions;
     t->first = NULL;
     t->last = &t->first;
+    t->waiting = 0;
 }
 
 /* The parent's sessions are not the child's to close, and the threads that held some, or
@@ -161,12 +162,14 @@ static session *wait_in_line(tw_token *t, const struct timespec *deadline)
     cond_init(&w.wake);
     *t->last = &w;
     t->last = &w.next;
+    t->waiting++;
     while (w.given == NULL && rc == 0) {
         rc = pthread_cond_timedwait(&w.wake, &t->lock, deadline);
     }
     if (w.given == NULL) {
         leave_line(t, &w);
     }
+    t->waiting--;
     pthread_cond_destroy(&w.wake);
     return w.given;
 }

@@ -138,6 +138,7 @@ bool twp_recover(tw_token *t, persistence how, unsigned attempt, const era *befo
     again = twp_era_passed(t, before);
     if (!again && climb(t, how, rung, before, deadline, why)) {
         atomic_fetch_add(&t->epoch, 1);
+        atomic_fetch_add_explicit(&t->counters.recoveries, 1, memory_order_relaxed);
         again = true;
     }
     twp_turn_give(&t->mend);

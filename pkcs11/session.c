@@ -89,6 +89,7 @@ static void after_fork(tw_token *t)
         twp_turn_init(&t->login);
         twp_pool_forget(t);
         atomic_store(&t->gone, false);
+        atomic_store(&t->counters.in_flight, 0);
         atomic_fetch_add(&t->epoch, 1);
         atomic_store(&t->pid, getpid());
     }
@@ -205,6 +206,7 @@ static tw_err run(tw_token *t, persistence how, tw_err (*fn)(op *o, void *arg), 
             !twp_recover(t, how, attempt, &before, &deadline, why)) {
             return err == TW_OK ? TW_OK : why->err;
         }
+        atomic_fetch_add_explicit(&t->counters.retries, 1, memory_order_relaxed);
     }
 }
 

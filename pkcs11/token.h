@@ -220,11 +220,21 @@ typedef struct refusal {
     struct timespec again;    /* when a failed device is given another chance */
 } refusal;
 
+/* What tw_token_stats tells, counted where it happens; stats.c. */
+typedef struct counters {
+    atomic_ullong operations, absent, pin, busy, policy, failed, other;
+    atomic_ullong retries, recoveries, logins, latency[TW_TOKEN_BUCKETS];
+    atomic_uint in_flight;
+} counters;
+void twp_count_begin(tw_token *t, struct timespec *begun);
+void twp_count_end(tw_token *t, tw_err err, const struct timespec *begun);
+
 struct tw_token {
     settings opt;
     token_uri uri;
     module *module;
     bool anonymous; /* never log in */
+    counters counters;
     _Atomic(pid_t) pid;
     atomic_ulong epoch;    /* rises when sessions or handles were lost */
     atomic_bool unbounded; /* it was seen not to take CKA_DERIVE_TEMPLATE */
@@ -236,6 +246,7 @@ struct tw_token {
     size_t size, limit;     /* places in existence; how many there may be */
     struct timespec shrunk; /* when the token had no more sessions than `limit` */
     struct waiter *first, **last;
+    size_t waiting;       /* in that line */
     unsigned patience_ms; /* the module is restarted not before next_restart, and from calm on */
     struct timespec next_try, next_restart, calm; /* as if it had never been */
     struct timespec gone_since, next_probe;       /* while it is: one call at a time looks */
