@@ -43,7 +43,7 @@ bool twp_time_passed(const struct timespec *t)
 
 /* --- Turns. -------------------------------------------------------------------- */
 
-static void cond_init(pthread_cond_t *cond)
+void twp_cond_init(pthread_cond_t *cond)
 {
     pthread_condattr_t attr;
 
@@ -56,7 +56,7 @@ static void cond_init(pthread_cond_t *cond)
 void twp_turn_init(turn *u)
 {
     pthread_mutex_init(&u->lock, NULL);
-    cond_init(&u->over);
+    twp_cond_init(&u->over);
     u->taken = false;
 }
 
@@ -159,7 +159,7 @@ static session *wait_in_line(tw_token *t, const struct timespec *deadline)
     waiter w = {0};
     int rc = 0;
 
-    cond_init(&w.wake);
+    twp_cond_init(&w.wake);
     *t->last = &w;
     t->last = &w.next;
     t->waiting++;

@@ -203,6 +203,7 @@ typedef struct turn {
     pthread_cond_t over;
     bool taken;
 } turn;
+void twp_cond_init(pthread_cond_t *cond); /* by the clock of time_in */
 void twp_turn_init(turn *u);
 void twp_turn_clear(turn *u);
 bool twp_turn_take(turn *u, const struct timespec *deadline);
