@@ -96,8 +96,8 @@ static void begin(bool same)
     stand_add(&s, "second");
     s.options.event = NULL; /* probes have threads of their own */
     s.options.deadline_ms = 2000;
-    (void)snprintf(copy, sizeof(copy), "%s/second.so", s.dir);
-    run_quietly("cp '%s' '%s'", TESTS_SOFTHSM, copy);
+    (void)snprintf(copy, sizeof(copy), "%s/copy/libsofthsm2.so", s.dir);
+    run_quietly("mkdir '%s/copy' && cp '%s' '%s'", s.dir, TESTS_SOFTHSM, copy);
     memset(sk, 7, sizeof(sk));
     must_ok(tw_key_from_private(TW_KEM_P256_HKDF_SHA256, sk, sizeof(sk), NULL, &software));
     import(TESTS_FAULT, software, sk, "hpke");
