@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which way a token was seen to serve a key, and that it stays with it. Looks inside. */
+/* Which way a token was seen to serve a key, and that it stays with it, come what may. Looks
+ * inside. */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
@@ -72,11 +74,7 @@ Test(recipes, nss_reads_the_output_or_runs_hkdf_inside)
 /* In FIPS mode a derived secret cannot be made readable. */
 Test(recipes, nss_in_fips_mode_runs_hkdf_inside_whatever_was_asked)
 {
-    stand_nss(&s);
-    run_quietly("modutil -fips true -dbdir sql:%s -force", s.dir);
-    (void)snprintf(s.module, sizeof(s.module), "%s", TESTS_FIPS);
-    must(setenv("TWOWAY_FIPS_MODULE", TESTS_NSS, 1) == 0);
-    s.token = "NSS%20FIPS%20140-2%20Certificate%20DB";
+    stand_fips(&s);
     serve(all, 3, "S2", "S2");
 }
 #endif
@@ -109,7 +107,7 @@ static size_t forbidden;
 
 static bool count_forbidden(const CK_MECHANISM *m, const CK_ATTRIBUTE *a, CK_ULONG count)
 {
-    forbidden += asks_for_extractable(m, a, count);
+    forbidden += m->mechanism == CKM_ECDH1_DERIVE && asks_for_extractable(m, a, count);
     return false;
 }
 
@@ -190,3 +188,138 @@ Test(recipes, what_cannot_be_read_is_hashed_inside_and_stays_so)
     tw_key_free(key);
     tw_token_free(token);
 }
+
+/* --- Faults and what comes after them. ---------------------------------------------------- */
+
+static bool other_way(const CK_MECHANISM *m, const CK_ATTRIBUTE *a, CK_ULONG count)
+{
+    forbidden += m->mechanism == CKM_ECDH1_DERIVE && asks_for_kept(m, a, count);
+    return false;
+}
+
+/* What follows is held to the way that was pinned: any other counts as forbidden. */
+static void watch_for_others(const char *way)
+{
+    bool exports = strcmp(way, "S1") == 0;
+
+    shim_clear();
+    forbidden = 0;
+    shim_says((shim_rule){SHIM_DeriveKey, ALWAYS, CKR_OK, 0,
+                          exports ? other_way : count_forbidden});
+    if (strcmp(way, "S3") == 0) { /* S2 reads the KEM's secret so */
+        shim_says((shim_rule){SHIM_GetAttributeValue, ALWAYS, CKR_OK, 0, count_values});
+    }
+}
+
+/* A session lost, the slot, the module: each rung of recovery, under the key's feet. */
+static void must_stay_through_losses(const tw_key *key, const char *way)
+{
+    static const struct {
+        CK_RV rv;
+        shim_function shows; /* what the recovery calls */
+    } losses[] = {{CKR_SESSION_HANDLE_INVALID, SHIM_OpenSession},
+                  {CKR_DEVICE_REMOVED, SHIM_GetSlotList},
+                  {CKR_DEVICE_ERROR, SHIM_Initialize}};
+
+    for (size_t i = 0; i < LENGTH(losses); i++) {
+        watch_for_others(way);
+        shim_says((shim_rule){SHIM_DeriveKey, 1, 2, losses[i].rv, 0, NULL});
+        check_note("(%s, 0x%lx)", way, losses[i].rv);
+        must_ok(tw_key_check(key));
+        must(shim_state()->calls[losses[i].shows] > 0);
+        must_size(0, forbidden);
+        must_follow(key, way);
+    }
+}
+
+/* The token's mind changes: what it served with it refuses now, for a while. */
+static void must_fail_rather_than_change(const tw_key *key, const char *way)
+{
+    watch_for_others(way);
+    shim_says((shim_rule){SHIM_DeriveKey, ALWAYS, CKR_ATTRIBUTE_VALUE_INVALID, 0,
+                          strcmp(way, "S1") == 0 ? asks_for_extractable : asks_for_kept});
+    must_err(TW_ERR_TOKEN_POLICY, tw_key_check(key));
+    must_event(&s, TW_ERR_TOKEN_POLICY, "C_DeriveKey", CKR_ATTRIBUTE_VALUE_INVALID, "");
+    must_size(0, forbidden);
+    watch_for_others(way);
+    must_ok(tw_key_check(key));
+    must_size(0, forbidden);
+    must_follow(key, way);
+}
+
+static void must_stay(tw_token *token, tw_key *key, const char *way)
+{
+    must_follow(key, way);
+    must_stay_through_losses(key, way);
+    must_fail_rather_than_change(key, way);
+    must_no_event(&s);
+    tw_key_free(key);
+    tw_token_free(token);
+}
+
+Test(recipes, reading_the_output_is_not_given_up_for_another_way)
+{
+    tw_token *token;
+
+    stand_shim(&s);
+    token = stand_open(&s);
+    must_stay(token, stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a"), "S1");
+}
+
+Test(recipes, hashing_inside_is_not_given_up_under_never_export_dh)
+{
+    tw_token *token;
+
+    stand_shim(&s);
+    s.options.never_export_dh = true;
+    token = stand_open(&s);
+    must_stay(token, stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a"), "S3");
+}
+
+Test(recipes, hashing_inside_is_not_given_up_where_reading_was_refused_once)
+{
+    tw_token *token;
+
+    stand_shim(&s);
+    token = stand_open(&s);
+    shim_says((shim_rule){SHIM_DeriveKey, ALWAYS, CKR_ATTRIBUTE_VALUE_INVALID, 0,
+                          asks_for_extractable});
+    must_stay(token, stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a"), "S3");
+}
+
+/* Such a key is recognised after a loss by using it, and that goes its way too. */
+Test(recipes, hashing_inside_is_not_given_up_by_a_key_whose_public_half_was_given)
+{
+    uint8_t pk[MAX_PUBLIC_EC];
+    CK_FUNCTION_LIST *fn;
+    CK_SESSION_HANDLE raw;
+    tw_token *token;
+    tw_key *key;
+
+    stand_shim(&s);
+    s.options.never_export_dh = true;
+    token = stand_open(&s);
+    key = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a");
+    memcpy(pk, key->public_key, key->kem->public_len);
+    tw_key_free(key);
+    fn = stand_raw(&s);
+    raw = raw_session(&s, fn);
+    must(fn->C_DestroyObject(raw, raw_find(fn, raw, CKO_PUBLIC_KEY, "a")) == CKR_OK);
+    must(fn->C_CloseSession(raw) == CKR_OK);
+    must_ok(tw_token_find_key(token, stand_uri(&s, ";object=a"), pk, 65, &key));
+    must_stay(token, key, "S3");
+}
+
+#ifdef TESTS_NSS
+Test(recipes, hkdf_inside_is_not_given_up_under_never_export_dh)
+{
+    tw_token *token;
+
+    stand_nss(&s);
+    must(setenv("TWOWAY_SHIM_MODULE", TESTS_NSS, 1) == 0);
+    (void)snprintf(s.module, sizeof(s.module), "%s", TESTS_SHIM);
+    s.options.never_export_dh = true;
+    token = stand_open(&s);
+    must_stay(token, stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a"), "S2");
+}
+#endif

@@ -194,6 +194,15 @@ void stand_nss(stand *s)
     run_quietly("printf %%s '%s' > %s/pw && certutil -N -d sql:%s -f %s/pw", STAND_PIN, s->dir,
                 s->dir, s->dir);
 }
+
+void stand_fips(stand *s)
+{
+    stand_nss(s);
+    run_quietly("modutil -fips true -dbdir sql:%s -force", s->dir);
+    (void)snprintf(s->module, sizeof(s->module), "%s", TESTS_FIPS);
+    must(setenv("TWOWAY_FIPS_MODULE", TESTS_NSS, 1) == 0);
+    s->token = "NSS%20FIPS%20140-2%20Certificate%20DB";
+}
 #endif
 
 /* --- Opening. ----------------------------------------------------------------------------- */

@@ -33,6 +33,7 @@ typedef struct stand {
 void stand_softhsm(stand *s); /* one token, "hpke" */
 void stand_shim(stand *s);
 void stand_nss(stand *s);
+void stand_fips(stand *s); /* NSS in its FIPS mode, behind fips.c */
 void stand_end(stand *s);
 
 /* The shim of this process: its state; no rules or counts; one more rule. */
