@@ -36,6 +36,8 @@ typedef struct strategy {
     tw_err (*run)(op *o, CK_OBJECT_HANDLE key, const agreement *a);
 } strategy;
 extern const strategy twp_strategy_value, twp_strategy_hkdf, twp_strategy_digest;
+#define STRATEGY_COUNT 3
+extern const strategy *const twp_strategies[STRATEGY_COUNT]; /* as they are tried */
 
 #define SHAPE_COUNT 3 /* whole, without VALUE_LEN, without SENSITIVE too */
 /* twp_derive_dh makes the object that holds a DH output, in the shape of the key's recipe;
@@ -50,6 +52,18 @@ void twp_object_destroy(op *o, CK_OBJECT_HANDLE object);
  */
 tw_err twp_key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object);
 tw_err twp_key_settle(op *o, token_key *k, CK_OBJECT_HANDLE object);
+
+/* What came of trying: the first failure, and whether any was a refusal. */
+typedef struct trial {
+    failure first;
+    bool refused;
+} trial;
+
+/* twp_way_try tries one strategy in all its shapes; twp_way_failed: an error of it that is a reason
+ * to try another. twp_way_explain adds to the first failure what it alone would not tell. */
+tw_err twp_way_try(op *o, token_key *k, CK_OBJECT_HANDLE object, const strategy *way, trial *t);
+bool twp_way_failed(tw_err err, const failure *why);
+void twp_way_explain(const token_key *k, bool never_export, trial *t);
 
 /* --- public.c, find.c, key.c --------------------------------------------------------- */
 

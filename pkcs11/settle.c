@@ -10,8 +10,8 @@
  */
 
 /* The ways in their order: reading the DH output has half the round trips of the others. */
-static const strategy *const strategies[] = {&twp_strategy_value, &twp_strategy_hkdf,
-                                             &twp_strategy_digest};
+const strategy *const twp_strategies[STRATEGY_COUNT] = {&twp_strategy_value, &twp_strategy_hkdf,
+                                                        &twp_strategy_digest};
 
 tw_err twp_key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object)
 {
@@ -41,7 +41,7 @@ tw_err twp_key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object)
 
 /* A refusal, or an answer that is wrong, is a reason to try another way; a token that is
  * gone or busy is not. */
-static bool worth_another(tw_err err, const failure *why)
+bool twp_way_failed(tw_err err, const failure *why)
 {
     return (err == TW_ERR_TOKEN_POLICY || err == TW_ERR_TOKEN_FAILED || err == TW_ERR_KEY) &&
            why->loss != LOSS_SESSION && why->loss != LOSS_SLOT;
@@ -49,35 +49,43 @@ static bool worth_another(tw_err err, const failure *why)
 
 /* One strategy in each shape with the raw point, then with a DER one. The first failure
  * says most: what follows fails for its own oddity. */
-static tw_err try_strategy(op *o, token_key *k, CK_OBJECT_HANDLE object, failure *first)
+tw_err twp_way_try(op *o, token_key *k, CK_OBJECT_HANDLE object, const strategy *way, trial *t)
 {
     tw_err err = TW_ERR_TOKEN_POLICY;
 
+    k->recipe.strategy = way;
     for (unsigned i = 0; i <= SHAPE_COUNT; i++) {
         k->recipe.shape = i < SHAPE_COUNT ? i : 0;
         k->recipe.der_point = i == SHAPE_COUNT;
         err = twp_key_prove(o, k, object);
-        if (err == TW_OK || !worth_another(err, o->line.why)) {
+        if (err == TW_OK || !twp_way_failed(err, o->line.why)) {
             return err;
         }
-        if (first->err == TW_OK) {
-            *first = *o->line.why;
+        t->refused = t->refused || err == TW_ERR_TOKEN_POLICY;
+        if (t->first.err == TW_OK) {
+            t->first = *o->line.why;
         }
     }
     return err;
 }
 
-/* What the first failure alone would not tell. */
-static void explain(const token_key *k, bool never_export, failure *why)
+/* A device that failed each time has refused nothing. */
+void twp_way_explain(const token_key *k, bool never_export, trial *t)
 {
+    failure *why = &t->first;
+
+    if (why->err == TW_OK) {
+        (void)twp_fail_text(why, TW_ERR_TOKEN_POLICY, "no way to use the key is allowed");
+    }
     if (!k->derive) {
         why->err = TW_ERR_TOKEN_POLICY;
         why->loss = LOSS_NONE;
         twp_fail_add(why,
                      "the key has CKA_DERIVE false: set it with C_SetAttributeValue, or import the "
                      "key again with pkcs11-tool --write-object --type privkey --usage-derive");
-    } else if (never_export) {
+    } else if (never_export && t->refused) {
         why->err = TW_ERR_TOKEN_POLICY;
+        why->loss = LOSS_NONE;
         twp_fail_add(why,
                      "DH outputs must not be exported, and the token can do without that neither "
                      "by HKDF nor by C_DigestKey");
@@ -91,23 +99,20 @@ static void explain(const token_key *k, bool never_export, failure *why)
 tw_err twp_key_settle(op *o, token_key *k, CK_OBJECT_HANDLE object)
 {
     bool never_export = k->token->opt.never_export_dh;
-    failure first = {0};
-    tw_err err = TW_ERR_TOKEN_POLICY;
+    trial t = {0};
 
-    for (size_t i = 0; i < LENGTH(strategies); i++) {
-        if (never_export && strategies[i]->exports_dh) {
+    for (size_t i = 0; i < STRATEGY_COUNT; i++) {
+        tw_err err;
+
+        if (never_export && twp_strategies[i]->exports_dh) {
             continue;
         }
-        k->recipe.strategy = strategies[i];
-        err = try_strategy(o, k, object, &first);
-        if (err == TW_OK || !worth_another(err, o->line.why)) {
+        err = twp_way_try(o, k, object, twp_strategies[i], &t);
+        if (err == TW_OK || !twp_way_failed(err, o->line.why)) {
             return err;
         }
     }
-    if (first.err == TW_OK) {
-        (void)twp_fail_text(&first, TW_ERR_TOKEN_POLICY, "no way to use the key is allowed");
-    }
-    explain(k, never_export, &first);
-    *o->line.why = first;
-    return first.err;
+    twp_way_explain(k, never_export, &t);
+    *o->line.why = t.first;
+    return t.first.err;
 }

@@ -171,6 +171,23 @@ Test(recipes, a_token_that_can_do_neither_is_refused_under_never_export_dh)
     tw_token_free(token);
 }
 
+/* A broken device is no policy: it may be well tomorrow. */
+Test(recipes, a_token_that_fails_is_not_said_to_refuse_under_never_export_dh)
+{
+    tw_token *token;
+    tw_key *key;
+
+    stand_shim(&s);
+    s.options.never_export_dh = true;
+    token = stand_open(&s);
+    tw_key_free(stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a"));
+    shim_says((shim_rule){SHIM_DeriveKey, ALWAYS, CKR_DEVICE_ERROR, 0, NULL});
+    must_err(TW_ERR_TOKEN_FAILED,
+             tw_token_find_key(token, stand_uri(&s, ";object=a"), NULL, 0, &key));
+    must_event(&s, TW_ERR_TOKEN_FAILED, "C_DeriveKey", CKR_DEVICE_ERROR, "");
+    tw_token_free(token);
+}
+
 Test(recipes, what_cannot_be_read_is_hashed_inside_and_stays_so)
 {
     tw_token *token;
@@ -187,6 +204,57 @@ Test(recipes, what_cannot_be_read_is_hashed_inside_and_stays_so)
     must_size(0, forbidden);
     tw_key_free(key);
     tw_token_free(token);
+}
+
+/* --- What is said of a key when it is made. ----------------------------------------------- */
+
+static size_t bounded, unbounded; /* by CKA_DERIVE_TEMPLATE {SENSITIVE, not EXTRACTABLE} */
+
+static bool says(const CK_ATTRIBUTE *a, CK_ULONG count, CK_ATTRIBUTE_TYPE type, CK_BBOOL value)
+{
+    for (CK_ULONG i = 0; i < count; i++) {
+        if (a[i].type == type) {
+            return a[i].ulValueLen == 1 && *(const CK_BBOOL *)a[i].pValue == value;
+        }
+    }
+    return false;
+}
+
+static bool look_for_bound(const CK_MECHANISM *m, const CK_ATTRIBUTE *a, CK_ULONG count)
+{
+    (void)m;
+    for (CK_ULONG i = 0; i < count; i++) {
+        if (a[i].type == CKA_DERIVE_TEMPLATE) {
+            const CK_ATTRIBUTE *in = a[i].pValue;
+            CK_ULONG n = a[i].ulValueLen / sizeof(*in);
+
+            must(says(in, n, CKA_SENSITIVE, CK_TRUE) && says(in, n, CKA_EXTRACTABLE, CK_FALSE));
+            bounded++;
+            return false;
+        }
+    }
+    unbounded++;
+    return false;
+}
+
+Test(recipes, under_never_export_dh_a_new_key_is_asked_for_with_a_derive_template)
+{
+    tw_token *token;
+
+    stand_shim(&s);
+    for (int never_export = 0; never_export < 2; never_export++) {
+        const char label[] = {(char)('a' + never_export), '\0'};
+
+        shim_says((shim_rule){SHIM_GenerateKeyPair, ALWAYS, CKR_OK, 0, look_for_bound});
+        s.options.never_export_dh = never_export == 1;
+        token = stand_open(&s);
+        bounded = unbounded = 0;
+        tw_key_free(stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, label));
+        must((bounded > 0) == (never_export == 1));
+        must_size(1, unbounded); /* SoftHSM refuses the template, and gets along without */
+        tw_token_free(token);
+        shim_clear();
+    }
 }
 
 /* --- Faults and what comes after them. ---------------------------------------------------- */
