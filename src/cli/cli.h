@@ -62,6 +62,7 @@ typedef struct options {
     unsigned long max_chunk, max_size; /* 0 when not given */
     const char *label;
     const char *output, *input; /* NULL: standard output, standard input */
+    bool never_export_dh;
     bool quiet, force, help;
 } options;
 

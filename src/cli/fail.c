@@ -136,8 +136,8 @@ static const struct {
      "expected a free session of the token in time, came none; try again when its other users are "
      "done"},
     {TW_ERR_TOKEN_POLICY,
-     "expected a key that the token lets derive, came one that it does not; allow CKA_DERIVE or "
-     "make a key with twoway keygen --token"},
+     "expected a key that the token lets derive, and keep what is derived if --never-export-dh says "
+     "so, came one that it does not; allow CKA_DERIVE, or make a key with twoway keygen --token"},
     {TW_ERR_TOKEN_FAILED,
      "expected an answer from the token, came a failure of the device; look after it, then try "
      "again"},

@@ -52,7 +52,7 @@ static void print_usage(const verb *v)
         printf("FORMAT: [--chunked] [--max-chunk BYTES] [--label TEXT] [--max-size BYTES]\n");
     }
     if ((v->bit & VERB_TOKEN) != 0) {
-        printf("TOKEN:  [--module PATH] [--pin-source FILE|ask|env:NAME]\n");
+        printf("TOKEN:  [--module PATH] [--pin-source FILE|ask|env:NAME] [--never-export-dh]\n");
     }
 }
 

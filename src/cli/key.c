@@ -63,6 +63,7 @@ tw_token_options token_options(const options *o)
         .module = o->module,
         .pin = pin_supply,
         .pin_first = o->pin_source != NULL,
+        .never_export_dh = o->never_export_dh,
         .event = on_token_event,
         .arg = (void *)(uintptr_t)o, /* only read */
     };
@@ -130,6 +131,10 @@ int keyring_open(const options *o, keyring *out)
     int status;
 
     *out = (keyring){0};
+    if (o->never_export_dh && !is_uri(o->key)) {
+        return usage_error("expected a pkcs11: URI after --key with --never-export-dh, came a "
+                           "file's name; a key in a file is in memory anyway");
+    }
     status = is_uri(o->key) ? open_in_token(o, out) : open_in_file(o, out);
     if (status != EX_OK) {
         keyring_free(out);

@@ -136,10 +136,10 @@ static bool names_object(const char *uri)
 
 int run_keygen(const options *o)
 {
-    if (o->token == NULL &&
-        (o->object != NULL || o->id_len != 0 || o->module != NULL || o->pin_source != NULL)) {
-        return usage_error("expected --token with --object, --id, --module or --pin-source, "
-                           "came none");
+    if (o->token == NULL && (o->object != NULL || o->id_len != 0 || o->module != NULL ||
+                             o->pin_source != NULL || o->never_export_dh)) {
+        return usage_error("expected --token with --object, --id, --module, --pin-source or "
+                           "--never-export-dh, came none");
     }
     if (o->token == NULL) {
         return keygen_file(o);

@@ -87,6 +87,8 @@ const option_row cli_options[] = {
      VERB_TOKEN, OPTION_TEXT, 0},
     {"pin-source", "FILE|ask|env:NAME", "where the token's PIN is", AT(pin_source), 0, 0,
      VERB_TOKEN, OPTION_TEXT, 0},
+    {"never-export-dh", NULL, "use a token only if what it derives need not leave it",
+     AT(never_export_dh), 0, 0, VERB_TOKEN, OPTION_FLAG, 0},
     {"output", "FILE", "write to this file, by rename; absent or '-': standard output", AT(output),
      0, 0, VERB_KEYGEN | VERB_CONFIG | VERB_MESSAGES, OPTION_TEXT, 'o'},
     {"force", NULL, "replace existing files, write binary data to a terminal", AT(force), 0, 0,

@@ -7,7 +7,7 @@ _twoway()
     local verbs='keygen config tokens inspect request accept respond receive'
     local every='--force --quiet --help'
     local format='--chunked --max-chunk --label --max-size'
-    local token='--module --pin-source'
+    local token='--module --pin-source --never-export-dh'
     local pairs words kdf aead
 
     COMPREPLY=()

@@ -161,6 +161,19 @@ class TokenCase(Case):
         return run.out.decode().strip()
 
 
+class FaultCase(TokenCase):
+    """The same behind the fault module, whose scripts tests/pkcs11/fault/fault.h explains."""
+
+    def setUp(self):
+        super().setUp()
+        self.env["FAULT_MODULE"] = self.module
+        self.env["FAULT_SCRIPT"] = str(self.tokens / "script")
+        self.module = self.login[1] = os.environ["TWOWAY_FAULT"]
+
+    def script(self, *lines):
+        (self.tokens / "script").write_text("\n".join(lines) + "\n")
+
+
 def find_softhsm():
     for pattern in ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/*/softhsm/libsofthsm2.so",
                     "/usr/lib*/pkcs11/libsofthsm2.so"):

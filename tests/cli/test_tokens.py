@@ -4,7 +4,7 @@ import re
 import subprocess
 
 from support import (KEMS, NO_CREATE, NO_INPUT, NOT_PERMITTED, PIN, REFUSED, SANITIZED,
-                     UNAVAILABLE, USAGE, TokenCase, main, words)
+                     UNAVAILABLE, USAGE, FaultCase, TokenCase, main, words)
 
 
 class Keys(TokenCase):
@@ -165,6 +165,40 @@ class PinSources(TokenCase):
                            (PIN + "\n\n", NOT_PERMITTED)):
             self.write("pin", text.encode())
             self.accept("", "--pin-source", "pin", code=code)
+
+
+class Policy(FaultCase):
+    """--never-export-dh, by a token that does one thing and not the other."""
+
+    READABLE = "C_DeriveKey * refuse CKA_EXTRACTABLE=01 CKR_ATTRIBUTE_VALUE_INVALID"
+    HASH = "C_DigestKey * fail CKR_FUNCTION_NOT_SUPPORTED"
+    NO_WAY = f"{READABLE}\n{HASH}"
+
+    def test_only_with_it_is_what_is_derived_kept(self):
+        self.script("# well")
+        uri = self.token_key("p256", "--never-export-dh", "--id", "01")
+        self.run_twoway("config", "--key", uri, *self.login, "-o", "config")
+        sealed = self.run_twoway("request", "--to", "config", input=b"x").out
+        new = (["--object", f"n{i}", "--id", f"{i:02x}"] for i in range(2, 99))
+        for args in (["config", "--key", uri], ["accept", "--key", uri],
+                     ["keygen", "--token", "pkcs11:token=hpke"]):
+            for policy, refuses, serves in (([], self.NO_WAY, self.HASH),
+                                            (["--never-export-dh"], self.HASH, self.READABLE)):
+                for script, code in ((refuses, NOT_PERMITTED), (serves, 0)):
+                    with self.subTest(verb=args[0], policy=policy, script=script):
+                        more = next(new) if args[0] == "keygen" else []
+                        self.script(script)
+                        run = self.run_twoway(*args, *self.login, *policy, *more, input=sealed,
+                                              code=code)
+                        self.assertEqual("must not be exported" in run.err,
+                                         code != 0 and policy != [], run.err)
+
+    def test_it_is_for_keys_in_tokens(self):
+        self.keygen("key")
+        for args in (["config", "--key", "key"], ["accept", "--key", "key"], ["keygen"]):
+            run = self.run_twoway(*args, "--never-export-dh", "-o", "out", code=USAGE)
+            self.assertIn("--never-export-dh", run.err)
+            self.assertFalse(self.path("out").exists())
 
 
 class Failures(TokenCase):
