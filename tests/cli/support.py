@@ -189,4 +189,4 @@ def words(text, name):
 
 
 def main():
-    unittest.main(verbosity=1)
+    unittest.main(verbosity=2)  # names what is skipped, and why
