@@ -25,10 +25,13 @@
 
 TW_BEGIN
 
-#define TW_MAX_SECRET 64   /* largest Nsecret, RFC 9180 section 7.1, bytes */
-#define TW_MAX_DH     66   /* largest Ndh, P-521 */
-#define TW_MAX_PUBLIC 1665 /* largest Npk and Nenc known: ML-KEM-1024 + P-384 */
-#define TW_MAX_ENC    1665 /* a suite with more is refused */
+/* Bytes. No macros, for these are lengths in structs, which bindings take from here. */
+enum {
+    TW_MAX_SECRET = 64,   /* largest Nsecret, RFC 9180 section 7.1 */
+    TW_MAX_DH = 66,       /* largest Ndh, P-521 */
+    TW_MAX_PUBLIC = 1665, /* largest Npk and Nenc known: ML-KEM-1024 + P-384 */
+    TW_MAX_ENC = 1665,    /* a suite with more is refused */
+};
 
 /* IANA HPKE registries. */
 enum {

@@ -98,6 +98,26 @@ TW_MUST tw_err tw_public_from_pem(const char *pem, size_t pem_len, const tw_prov
 TW_MUST tw_err tw_public_to_pem(uint16_t kem_id, const uint8_t *pk, size_t pk_len,
                                 const tw_provider *p, char *out, size_t out_cap, size_t *out_len);
 
+/* The public key that a certificate carries (RFC 5280), for a sender whose receiver has one
+ * and no configuration. The certificate is PEM, of which the first one counts, or DER to the
+ * last byte; its key is checked as from_pem does. Nothing else is: no signature, chain, name
+ * or revocation. Trust it no more than where it came from. And do not seal to it where
+ * for_sealing is false, nor outside its times. Errors: TW_ERR_FORMAT (no certificate),
+ * TW_ERR_INVALID (no KEM for its key, a provider that reads none, out->size), TW_ERR_KEY,
+ * TW_ERR_MEMORY. */
+typedef struct tw_certificate {
+    size_t size; /* in: sizeof(tw_certificate) */
+    uint16_t kem_id;
+    bool for_sealing;              /* false: its key usage (section 4.2.1.3) leaves out key
+                                    * agreement or enciphering, or something critical in it
+                                    * is not known here */
+    int64_t not_before, not_after; /* the first and the last second, since 1970 in UTC */
+    size_t public_len;
+    uint8_t public_key[TW_MAX_PUBLIC]; /* public_len bytes in the KEM's encoding */
+} tw_certificate;
+TW_MUST tw_err tw_public_from_certificate(const uint8_t *certificate, size_t certificate_len,
+                                          const tw_provider *p, tw_certificate *out);
+
 /* One to one, the sender. A pk that fails the KEM's check is TW_ERR_KEY. */
 TW_MUST tw_err tw_sender_new(const tw_suite *suite, uint8_t key_id, const uint8_t *pk, size_t pk_len,
                              const tw_rng *rng, tw_sender **out);

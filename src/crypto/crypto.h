@@ -215,7 +215,7 @@ void tw_dh_key_clear(tw_dh_key *key);
 /* derive checks pk (TW_ERR_KEY) and writes dh_len bytes. */
 tw_err tw_dh_derive(const tw_group *group, const tw_dh_key *key, const uint8_t *pk, uint8_t *dh);
 
-/* --- PEM. ----------------------------------------------------------------- */
+/* --- PEM, and certificates. ----------------------------------------------- */
 
 /* A PEM's key as raw bytes of a KEM: the private key, and its public half where
  * the PEM has one. TW_ERR_FORMAT, TW_ERR_INVALID (no KEM for it). */
@@ -228,6 +228,21 @@ typedef struct tw_pem_key {
 
 tw_err tw_pem_read_private(const char *pem, size_t pem_len, const tw_provider *p, tw_pem_key *out);
 tw_err tw_pem_read_public(const char *pem, size_t pem_len, const tw_provider *p, tw_pem_key *out);
+
+/* For the files of this folder: refuses an encrypted PEM, where libcrypto's own would ask on
+ * the terminal; and the public half of a key object, uncompressed, whatever form it came in. */
+int tw_pem_no_passphrase(char *buf, int size, int writing, void *arg);
+tw_err tw_pem_public_of(const EVP_PKEY *pkey, tw_pem_key *out);
+
+/* A certificate, PEM or DER: see tw_public_from_certificate. TW_ERR_FORMAT, TW_ERR_INVALID. */
+typedef struct tw_certified_key {
+    tw_pem_key key;
+    int64_t not_before, not_after;
+    bool for_sealing;
+} tw_certified_key;
+
+tw_err tw_certificate_read(const uint8_t *in, size_t in_len, const tw_provider *p,
+                           tw_certified_key *out);
 
 /* TW_ERR_SPACE with *out_len the size needed. */
 tw_err tw_pem_write_private(const tw_dh_key *key, char *out, size_t out_cap, size_t *out_len);

@@ -12,8 +12,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
-/* Refuses an encrypted PEM; libcrypto's own would ask on the terminal. */
-static int no_passphrase(char *buf, int size, int writing, void *arg)
+int tw_pem_no_passphrase(char *buf, int size, int writing, void *arg)
 {
     (void)buf;
     (void)size;
@@ -69,6 +68,16 @@ static bool has_reader(const tw_provider *p)
     return decoder != NULL;
 }
 
+tw_err tw_pem_public_of(const EVP_PKEY *pkey, tw_pem_key *out)
+{
+    out->alg = alg_of(pkey);
+    if (out->alg == NULL) {
+        return TW_ERR_INVALID;
+    }
+    out->has_public = public_bytes(pkey, out->alg, out->pk);
+    return out->has_public ? TW_OK : TW_ERR_FORMAT;
+}
+
 static tw_err pem_read(const char *pem, size_t pem_len, const tw_provider *p, bool secret,
                        tw_pem_key *out)
 {
@@ -89,19 +98,15 @@ static tw_err pem_read(const char *pem, size_t pem_len, const tw_provider *p, bo
         return TW_ERR_INVALID;
     }
     ERR_set_mark();
-    pkey =
-        secret
-            ? PEM_read_bio_PrivateKey_ex(bio, NULL, no_passphrase, NULL, p->libctx, p->properties)
-            : PEM_read_bio_PUBKEY_ex(bio, NULL, no_passphrase, NULL, p->libctx, p->properties);
+    pkey = secret ? PEM_read_bio_PrivateKey_ex(bio, NULL, tw_pem_no_passphrase, NULL, p->libctx,
+                                               p->properties)
+                  : PEM_read_bio_PUBKEY_ex(bio, NULL, tw_pem_no_passphrase, NULL, p->libctx,
+                                           p->properties);
     if (pkey != NULL) {
-        out->alg = alg_of(pkey);
-        err = out->alg == NULL ? TW_ERR_INVALID : TW_OK;
+        err = tw_pem_public_of(pkey, out);
     }
-    if (err == TW_OK) {
-        out->has_public = public_bytes(pkey, out->alg, out->pk);
-        if (secret ? !private_bytes(pkey, out->alg, out->sk) : !out->has_public) {
-            err = TW_ERR_FORMAT;
-        }
+    if (secret && out->alg != NULL) { /* a PEM may have the private half alone */
+        err = private_bytes(pkey, out->alg, out->sk) ? TW_OK : TW_ERR_FORMAT;
     }
     ERR_pop_to_mark();
     EVP_PKEY_free(pkey);

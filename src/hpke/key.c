@@ -209,11 +209,22 @@ tw_err tw_key_to_pem(const tw_key *key, char *out, size_t out_cap, size_t *out_l
     return tw_pem_write_private(dh, out, out_cap, out_len);
 }
 
+static tw_err check_public(const tw_pem_key *read, const tw_provider *p)
+{
+    tw_kem *kem = NULL;
+    tw_err err = tw_kem_new(read->alg->kem_id, p, &kem);
+
+    if (err == TW_OK) {
+        err = kem->check(kem, read->pk);
+    }
+    tw_kem_free(kem);
+    return err;
+}
+
 tw_err tw_public_from_pem(const char *pem, size_t pem_len, const tw_provider *p, uint16_t *kem_id,
                           uint8_t *out, size_t out_cap, size_t *out_len)
 {
     tw_pem_key read;
-    tw_kem *kem = NULL;
     tw_err err;
 
     if (out_len == NULL || kem_id == NULL) {
@@ -226,12 +237,8 @@ tw_err tw_public_from_pem(const char *pem, size_t pem_len, const tw_provider *p,
     }
     err = tw_pem_read_public(pem, pem_len, or_default(p), &read);
     if (err == TW_OK) {
-        err = tw_kem_new(read.alg->kem_id, p, &kem);
+        err = check_public(&read, p);
     }
-    if (err == TW_OK) {
-        err = kem->check(kem, read.pk);
-    }
-    tw_kem_free(kem);
     if (err != TW_OK) {
         return err;
     }
@@ -241,6 +248,35 @@ tw_err tw_public_from_pem(const char *pem, size_t pem_len, const tw_provider *p,
         return TW_ERR_SPACE;
     }
     memcpy(out, read.pk, *out_len);
+    return TW_OK;
+}
+
+tw_err tw_public_from_certificate(const uint8_t *certificate, size_t certificate_len,
+                                  const tw_provider *p, tw_certificate *out)
+{
+    tw_certified_key read;
+    tw_err err;
+
+    if (out == NULL || out->size < sizeof(*out)) {
+        return TW_ERR_INVALID;
+    }
+    *out = (tw_certificate){.size = out->size};
+    if (certificate == NULL) {
+        return TW_ERR_INVALID;
+    }
+    err = tw_certificate_read(certificate, certificate_len, or_default(p), &read);
+    if (err == TW_OK) {
+        err = check_public(&read.key, p);
+    }
+    if (err != TW_OK) {
+        return err;
+    }
+    out->kem_id = read.key.alg->kem_id;
+    out->for_sealing = read.for_sealing;
+    out->not_before = read.not_before;
+    out->not_after = read.not_after;
+    out->public_len = read.key.alg->public_len;
+    memcpy(out->public_key, read.key.pk, out->public_len);
     return TW_OK;
 }
 

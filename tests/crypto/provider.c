@@ -9,6 +9,7 @@
 
 #include <twoway/ohttp.h>
 
+#include "certificates.h"
 #include "check.h"
 #include "crypto/crypto.h"
 #include "decoy.h"
@@ -89,13 +90,18 @@ Test(provider, a_query_that_nobody_serves_is_invalid)
 {
     static const char *const queries[] = {"provider=nobody", "fips=yes", "provider=base"};
     char pem[1024], spki[1024];
+    tw_certificate c = {.size = sizeof(c)};
     uint8_t pk[TW_MAX_PUBLIC];
     tw_key *key = NULL, *none;
     uint16_t id;
     size_t len, spki_len, out_len;
+    EVP_PKEY *pkey;
+    bytes der;
 
     must_ok(tw_key_generate(TW_KEM_P256_HKDF_SHA256, NULL, &by_query, &key));
     must_ok(tw_key_to_pem(key, pem, sizeof(pem), &len));
+    pkey = public_pkey(key->kem->id, key->public_key, key->kem->public_len);
+    der = certificate_of(pkey, &(certificate_wish){0});
     for (size_t i = 0; i < 3; i++) {
         tw_provider nobody = {.libctx = libctx, .properties = queries[i]};
 
@@ -112,7 +118,9 @@ Test(provider, a_query_that_nobody_serves_is_invalid)
                                  sizeof(spki), &spki_len));
         must_err(TW_ERR_INVALID,
                  tw_public_from_pem(spki, spki_len, &nobody, &id, pk, sizeof(pk), &out_len));
+        must_err(TW_ERR_INVALID, tw_public_from_certificate(der.data, der.len, &nobody, &c));
     }
+    EVP_PKEY_free(pkey);
     tw_key_free(key);
 }
 

@@ -2,13 +2,29 @@
 #include "served.h"
 
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <twoway/twoway.h>
 
+#include "certificates.h"
 #include "check.h"
 #include "pair.h"
+
+/* The same key out of its certificate, which the default context makes. */
+static void must_read_certificate(const tw_provider *provider, const tw_key *key)
+{
+    static const certificate_wish plain = {0};
+    EVP_PKEY *pkey = public_pkey(key->kem->id, key->public_key, key->kem->public_len);
+    bytes der = certificate_of(pkey, &plain);
+    tw_certificate c = {.size = sizeof(c)};
+
+    must_ok(tw_public_from_certificate(der.data, der.len, provider, &c));
+    must_bytes(((bytes){(uint8_t *)key->public_key, key->kem->public_len}),
+               ((bytes){c.public_key, c.public_len}));
+    EVP_PKEY_free(pkey);
+}
 
 /* Keys come out of a generator, a scalar or a PEM; they are the same afterwards. */
 static tw_key *key_by_every_way(const tw_provider *provider, uint16_t kem_id)
@@ -30,6 +46,7 @@ static tw_key *key_by_every_way(const tw_provider *provider, uint16_t kem_id)
     must_ok(tw_public_from_pem(pem, len, provider, &id, pk, sizeof(pk), &len));
     must(id == kem_id);
     must_bytes(((bytes){(uint8_t *)made->public_key, made->kem->public_len}), ((bytes){pk, len}));
+    must_read_certificate(provider, made);
     tw_key_free(made);
     return read;
 }

@@ -3,7 +3,7 @@
 /*
  * Makes the seeds that are kept beside this file, always the same ones:
  *
- *   fuzz-seeds DIRECTORY    writes DIRECTORY/opener, /config and /exchange
+ *   fuzz-seeds DIRECTORY    writes DIRECTORY/opener, /config, /exchange and /certificate
  */
 
 #include <stdio.h>
@@ -11,11 +11,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <openssl/evp.h>
+
 #include <twoway/ohttp.h>
 
 #include "fuzz.h"
 #include "mutate.h"
 #include "opener.h"
+#include "support/certificates.h"
 #include "support/check.h"
 
 static const char *root;
@@ -171,6 +174,27 @@ static void exchange_seeds(void)
     }
 }
 
+/* --- certificate ---------------------------------------------------------- */
+
+static void certificate_seeds(void)
+{
+    static const certificate_wish plain = {0},
+                                  full = {.extensions = {{"keyUsage", "critical,keyAgreement"},
+                                                         {"basicConstraints", "critical,CA:FALSE"},
+                                                         {"1.2.3.4", "critical,DER:0500"}}};
+    bytes der = bytes_none;
+
+    for (size_t i = 0; i < sizeof(all_kems) / sizeof(all_kems[0]); i++) {
+        const tw_key *key = fuzz_key(all_kems[i]);
+        EVP_PKEY *pkey = public_pkey(all_kems[i], key->public_key, key->kem->public_len);
+
+        der = certificate_of(pkey, i % 2 == 0 ? &plain : &full);
+        write_seed("certificate", tw_kem_name(all_kems[i]), der);
+        EVP_PKEY_free(pkey);
+    }
+    write_seed("certificate", "pem", certificate_pem(der));
+}
+
 int main(int argc, char *argv[])
 {
     if (argc != 2) {
@@ -182,6 +206,7 @@ int main(int argc, char *argv[])
     opener_alterations();
     config_seeds();
     exchange_seeds();
+    certificate_seeds();
     bytes_release(0);
     return EXIT_SUCCESS;
 }
