@@ -22,7 +22,7 @@ tw_err twp_key_examine(const line *l, CK_OBJECT_HANDLE object, candidate *out)
     *out = (candidate){.object = object};
     err = twp_curve_read(l, object, &out->curve);
     if (err == TW_OK && out->curve != NULL) {
-        err = twp_public_find(l, object, out->curve, out->public_key, &out->has_public);
+        err = twp_public_find(l, object, out->curve, out->public_key, &out->public_from);
     }
     return err;
 }
@@ -48,8 +48,8 @@ static tw_err is_same(op *o, const token_key *k, CK_OBJECT_HANDLE object, bool *
     if (err != TW_OK || c.curve != k->curve) {
         return err;
     }
-    if (!k->public_given) {
-        *same = c.has_public && memcmp(c.public_key, k->public_key, c.curve->public_len) == 0;
+    if (k->public_from != ORIGIN_CALLER) {
+        *same = c.public_from != ORIGIN_NONE && memcmp(c.public_key, k->public_key, c.curve->public_len) == 0;
         return TW_OK;
     }
     err = twp_key_prove(o, k, object);
@@ -125,17 +125,8 @@ tw_err twp_key_handle(op *o, token_key *k, CK_OBJECT_HANDLE *out)
 
 /* --- For the first time. ------------------------------------------------------------ */
 
-typedef struct search {
-    const token_uri *uri;
-    const uint8_t *given; /* the caller's public half, or NULL */
-    size_t given_len;
-    candidate chosen;
-    size_t seen, foreign, others; /* in all; not HPKE's curves; with another public half */
-    token_key *key;               /* out */
-} search;
-
 /* A public half from the caller decides between keys, and stands in where none is held. */
-static tw_err choose(search *s, candidate *c, failure *why)
+static tw_err choose(choice *s, candidate *c, failure *why)
 {
     bool given_fits = s->given != NULL && c->curve != NULL && s->given_len == c->curve->public_len;
 
@@ -144,7 +135,7 @@ static tw_err choose(search *s, candidate *c, failure *why)
         return TW_OK;
     }
     if (s->given != NULL &&
-        (!given_fits || (c->has_public && memcmp(c->public_key, s->given, s->given_len) != 0))) {
+        (!given_fits || (c->public_from != ORIGIN_NONE && memcmp(c->public_key, s->given, s->given_len) != 0))) {
         s->others++;
         return TW_OK;
     }
@@ -152,7 +143,7 @@ static tw_err choose(search *s, candidate *c, failure *why)
         s->chosen = *c;
         return TW_OK;
     }
-    if (c->has_public && s->chosen.has_public && c->curve == s->chosen.curve &&
+    if (c->public_from != ORIGIN_NONE && s->chosen.public_from != ORIGIN_NONE && c->curve == s->chosen.curve &&
         memcmp(c->public_key, s->chosen.public_key, c->curve->public_len) == 0) {
         return TW_OK; /* the same key once more */
     }
@@ -160,7 +151,7 @@ static tw_err choose(search *s, candidate *c, failure *why)
                          "several different keys match: name one by object= or id=");
 }
 
-static tw_err none_chosen(const search *s, failure *why)
+static tw_err none_chosen(const choice *s, failure *why)
 {
     if (s->others > 0) {
         return twp_fail_text(why, TW_ERR_KEY, "the public key given is not that of the key named");
@@ -174,7 +165,7 @@ static tw_err none_chosen(const search *s, failure *why)
                          "no such private key in this token: see twoway tokens for those it has");
 }
 
-static tw_err choose_among(const line *l, search *s)
+tw_err twp_key_choose(const line *l, choice *s)
 {
     CK_ATTRIBUTE names[2];
     CK_OBJECT_HANDLE *objects;
@@ -196,20 +187,21 @@ static tw_err choose_among(const line *l, search *s)
     return err == TW_OK && s->chosen.curve == NULL ? none_chosen(s, l->why) : err;
 }
 
-static tw_err set_public(token_key *k, const search *s, failure *why)
+tw_err twp_key_public(token_key *k, const choice *s, failure *why)
 {
     const candidate *c = &s->chosen;
+    bool held = c->public_from != ORIGIN_NONE;
 
-    if (!c->has_public && s->given == NULL) {
+    if (!held && s->given == NULL) {
         return twp_fail_text(
             why, TW_ERR_TOKEN_ABSENT,
             "the token holds no public half of the key: no object or certificate of "
             "its id, no EC_POINT in it; add one or give it");
     }
-    k->public_given = !c->has_public;
-    memcpy(k->public_key, c->has_public ? c->public_key : s->given, c->curve->public_len);
+    k->public_from = held ? c->public_from : ORIGIN_CALLER;
+    memcpy(k->public_key, held ? c->public_key : s->given, c->curve->public_len);
     if (k->kem->check(k->kem, k->public_key) != TW_OK) {
-        return twp_fail_text(why, k->public_given ? TW_ERR_KEY : TW_ERR_TOKEN_FAILED,
+        return twp_fail_text(why, held ? TW_ERR_TOKEN_FAILED : TW_ERR_KEY,
                              "the public half is not a usable point of %s",
                              tw_kem_name(c->curve->kem_id));
     }
@@ -232,31 +224,49 @@ static tw_err describe(const line *l, CK_OBJECT_HANDLE object, token_key *k)
     return err;
 }
 
-static tw_err find_first(op *o, void *arg)
+tw_err twp_key_take(op *o, const choice *s, token_key **out)
 {
-    search *s = arg;
-    token_key *k = NULL;
-    tw_err err = choose_among(&o->line, s);
+    CK_OBJECT_HANDLE object = s->chosen.object;
+    tw_err err = twp_key_new(o->token, s->chosen.curve, out, o->line.why);
 
     if (err == TW_OK) {
-        err = twp_key_new(o->token, s->chosen.curve, &k, o->line.why);
+        err = describe(&o->line, object, *out);
+    }
+    if (err != TW_OK) {
+        twp_key_free(*out);
+        *out = NULL;
+        return err;
+    }
+    (*out)->handle = object;
+    (*out)->era = o->session->era;
+    return TW_OK;
+}
+
+typedef struct first_find {
+    choice choice;
+    token_key *key; /* out */
+} first_find;
+
+static tw_err find_first(op *o, void *arg)
+{
+    first_find *f = arg;
+    token_key *k = NULL;
+    tw_err err = twp_key_choose(&o->line, &f->choice);
+
+    if (err == TW_OK) {
+        err = twp_key_take(o, &f->choice, &k);
     }
     if (err == TW_OK) {
-        err = set_public(k, s, o->line.why);
+        err = twp_key_public(k, &f->choice, o->line.why);
     }
     if (err == TW_OK) {
-        err = describe(&o->line, s->chosen.object, k);
-    }
-    if (err == TW_OK) {
-        err = twp_key_settle(o, k, s->chosen.object);
+        err = twp_key_settle(o, k, f->choice.chosen.object);
     }
     if (err != TW_OK) {
         twp_key_free(k);
         return err;
     }
-    k->handle = s->chosen.object;
-    k->era = o->session->era;
-    s->key = k;
+    f->key = k;
     return TW_OK;
 }
 
@@ -276,7 +286,7 @@ tw_err tw_token_find_key(tw_token *token, const char *uri, const uint8_t *public
                          size_t public_len, tw_key **out)
 {
     token_uri u = {0};
-    search s = {.uri = &u, .given = public_key, .given_len = public_len};
+    first_find f = {.choice = {.uri = &u, .given = public_key, .given_len = public_len}};
     failure why = {0};
     tw_err err;
 
@@ -292,10 +302,10 @@ tw_err tw_token_find_key(tw_token *token, const char *uri, const uint8_t *public
         err = twp_fail_text(&why, TW_ERR_TOKEN_ABSENT, "the URI names another token than this one");
     }
     if (err == TW_OK) {
-        err = twp_token_run(token, RUN_GENTLY, find_first, &s, &why);
+        err = twp_token_run(token, RUN_GENTLY, find_first, &f, &why);
     }
     if (err == TW_OK) {
-        *out = &s.key->base;
+        *out = &f.key->base;
     } else {
         twp_token_report(token, "find key", &why);
     }

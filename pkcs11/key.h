@@ -67,6 +67,16 @@ void twp_way_explain(const token_key *k, bool never_export, trial *t);
 
 /* --- public.c, find.c, key.c --------------------------------------------------------- */
 
+/* Where the public half of a private key came from. */
+typedef enum origin {
+    ORIGIN_NONE, /* not found */
+    ORIGIN_OBJECT,
+    ORIGIN_POINT, /* these two of the private object */
+    ORIGIN_INFO,
+    ORIGIN_CERTIFICATE,
+    ORIGIN_CALLER, /* the token holds none */
+} origin;
+
 struct token_key {
     tw_key base; /* first: a tw_key * is also a token_key * */
     tw_token *token;
@@ -74,7 +84,7 @@ struct token_key {
     const curve *curve;
     recipe recipe;
     uint8_t public_key[MAX_PUBLIC_EC];
-    bool public_given;       /* by the caller: the token holds none */
+    origin public_from;
     bool derive, each_login; /* CKA_DERIVE and CKA_ALWAYS_AUTHENTICATE as they were read */
     uint8_t *label, *id;
     size_t label_len, id_len;
@@ -88,16 +98,30 @@ tw_err twp_key_name(token_key *k, const char *label, const uint8_t *id, size_t i
 
 /* twp_public_find looks wherever tokens keep the public half of a private key object. */
 tw_err twp_public_find(const line *l, CK_OBJECT_HANDLE key, const curve *c, uint8_t *out,
-                       bool *found);
+                       origin *from);
 
 /* What a private key object is seen to be. */
 typedef struct candidate {
     CK_OBJECT_HANDLE object;
     const curve *curve; /* NULL: not one of HPKE's */
     uint8_t public_key[MAX_PUBLIC_EC];
-    bool has_public;
+    origin public_from;
 } candidate;
 tw_err twp_key_examine(const line *l, CK_OBJECT_HANDLE object, candidate *out);
+
+/* Which key a URI means: one in the token, its public half there or given by the caller. */
+typedef struct choice {
+    const token_uri *uri;
+    const uint8_t *given; /* or NULL */
+    size_t given_len;
+    candidate chosen;
+    size_t foreign, others; /* not on HPKE's curves; with another public half */
+} choice;
+/* twp_key_choose fills `chosen`; twp_key_take makes a key of that, nothing pinned yet, to which
+ * twp_key_public gives its public half. */
+tw_err twp_key_choose(const line *l, choice *s);
+tw_err twp_key_take(op *o, const choice *s, token_key **out);
+tw_err twp_key_public(token_key *k, const choice *s, failure *why);
 
 /* twp_key_objects finds the objects of a class by label and id, those that are given;
  * twp_name_free refuses a label or id that a key has already. */

@@ -67,7 +67,7 @@ static tw_err add_private(const line *l, CK_OBJECT_HANDLE object, rows *r)
         return err;
     }
     w->curve = c.curve;
-    w->has_public = c.has_public;
+    w->has_public = c.public_from != ORIGIN_NONE;
     w->private_seen = true;
     memcpy(w->public_key, c.public_key, sizeof(c.public_key));
     err = twp_attr_bool(l, object, CKA_DERIVE, true, &w->derive);

@@ -73,14 +73,17 @@ tw_err twp_made_public(const line *l, CK_OBJECT_HANDLE private, CK_OBJECT_HANDLE
     uint8_t *point;
     size_t len;
     tw_err err = twp_attr_get(l, public, CKA_EC_POINT, &point, &len);
-    bool found =
-        err == TW_OK && point != NULL && twp_point_decode(k->curve, point, len, k->public_key);
 
-    free(point);
-    if (err == TW_OK && !found) {
-        err = twp_public_find(l, private, k->curve, k->public_key, &found);
+    k->public_from = ORIGIN_NONE;
+    if (err == TW_OK && point != NULL && twp_point_decode(k->curve, point, len, k->public_key)) {
+        k->public_from = ORIGIN_OBJECT;
     }
-    if (err == TW_OK && (!found || k->kem->check(k->kem, k->public_key) != TW_OK)) {
+    free(point);
+    if (err == TW_OK && k->public_from == ORIGIN_NONE) {
+        err = twp_public_find(l, private, k->curve, k->public_key, &k->public_from);
+    }
+    if (err == TW_OK && (k->public_from == ORIGIN_NONE ||
+                         k->kem->check(k->kem, k->public_key) != TW_OK)) {
         err = twp_fail_text(l->why, TW_ERR_TOKEN_FAILED,
                             "the public half of the new key is no point");
     }

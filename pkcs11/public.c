@@ -91,27 +91,32 @@ static tw_err search_public(const line *l, const name *n, const curve *c, uint8_
 }
 
 tw_err twp_public_find(const line *l, CK_OBJECT_HANDLE key, const curve *c, uint8_t *out,
-                       bool *found)
+                       origin *from)
 {
     name n = {0};
+    bool found = false;
     tw_err err;
 
-    *found = false;
+    *from = ORIGIN_NONE;
     err = twp_attr_get(l, key, CKA_ID, &n.id, &n.id_len);
     if (err == TW_OK) {
         err = twp_attr_get(l, key, CKA_LABEL, &n.label, &n.label_len);
     }
     if (err == TW_OK) {
-        err = search_public(l, &n, c, out, found);
+        err = search_public(l, &n, c, out, &found);
+        *from = found ? ORIGIN_OBJECT : ORIGIN_NONE;
     }
-    if (err == TW_OK && !*found) {
-        err = read_as(l, key, CKA_EC_POINT, twp_point_decode, c, out, found);
+    if (err == TW_OK && !found) {
+        err = read_as(l, key, CKA_EC_POINT, twp_point_decode, c, out, &found);
+        *from = found ? ORIGIN_POINT : ORIGIN_NONE;
     }
-    if (err == TW_OK && !*found) {
-        err = read_as(l, key, CKA_PUBLIC_KEY_INFO, twp_spki_point, c, out, found);
+    if (err == TW_OK && !found) {
+        err = read_as(l, key, CKA_PUBLIC_KEY_INFO, twp_spki_point, c, out, &found);
+        *from = found ? ORIGIN_INFO : ORIGIN_NONE;
     }
-    if (err == TW_OK && !*found && n.id_len > 0) {
-        err = search(l, CKO_CERTIFICATE, &n, NULL, read_certificate, c, out, found);
+    if (err == TW_OK && !found && n.id_len > 0) {
+        err = search(l, CKO_CERTIFICATE, &n, NULL, read_certificate, c, out, &found);
+        *from = found ? ORIGIN_CERTIFICATE : ORIGIN_NONE;
     }
     free(n.id);
     free(n.label);

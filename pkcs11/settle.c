@@ -30,9 +30,11 @@ tw_err twp_key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object)
         err = k->recipe.strategy->run(o, object, &a);
     }
     if (err == TW_OK && memcmp(sent, got, k->kem->secret_len) != 0) {
-        err = twp_fail_text(o->line.why, k->public_given ? TW_ERR_KEY : TW_ERR_TOKEN_FAILED,
+        bool given = k->public_from == ORIGIN_CALLER;
+
+        err = twp_fail_text(o->line.why, given ? TW_ERR_KEY : TW_ERR_TOKEN_FAILED,
                             "the private key does not belong to the public key %s",
-                            k->public_given ? "that was given" : "beside it in the token");
+                            given ? "that was given" : "beside it in the token");
     }
     tw_wipe(sent, sizeof(sent));
     tw_wipe(got, sizeof(got));
