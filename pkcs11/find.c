@@ -58,11 +58,21 @@ static tw_err is_same(op *o, const token_key *k, CK_OBJECT_HANDLE object, bool *
 }
 
 /* Private keys are hidden, not gone, when someone logs us out just now. */
-static tw_err none_found(op *o)
+tw_err twp_private_seen(op *o)
 {
     if ((o->token->info.flags & CKF_LOGIN_REQUIRED) != 0 &&
-        !twp_session_is_user(o->token, o->session)) {
+        twp_session_is_public(o->token, o->session)) {
         return twp_fail_rv(o->line.why, "C_FindObjects", CKR_USER_NOT_LOGGED_IN);
+    }
+    return TW_OK;
+}
+
+static tw_err none_found(op *o)
+{
+    tw_err err = twp_private_seen(o);
+
+    if (err != TW_OK) {
+        return err;
     }
     (void)twp_fail_text(o->line.why, TW_ERR_TOKEN_ABSENT,
                         "the token no longer has the key: none of its name has its public half");

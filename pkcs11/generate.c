@@ -5,264 +5,45 @@
 #include <string.h>
 
 /*
- * Making a key pair. What a token wants to hear differs: the mechanism and key type of
- * X25519 are old or new, a TPM's key derives only if it may also decrypt, NSS 3.110
- * refuses to make one that may. So each row is tried, and what it made is tried too.
+ * A key pair under names that nothing in the token has, and nothing left of it when it
+ * fails. How it is made is pair.c's business.
  */
-
-#define MECHANISM_EC         0x1040
-#define MECHANISM_EDWARDS    0x1055
-#define MECHANISM_MONTGOMERY 0x1056
-#define TYPE_EC              0x03
-#define TYPE_EDWARDS         0x40
-#define TYPE_MONTGOMERY      0x41
-
-typedef struct maker {
-    CK_MECHANISM_TYPE mechanism;
-    CK_KEY_TYPE type;
-    size_t params; /* which of the curve's encodings */
-    bool nist;
-} maker;
-
-static const maker makers[] = {
-    {MECHANISM_EC, TYPE_EC, 0, true},
-    {MECHANISM_MONTGOMERY, TYPE_MONTGOMERY, 0, false},
-    {MECHANISM_MONTGOMERY, TYPE_MONTGOMERY, 1, false},
-    {MECHANISM_EDWARDS, TYPE_EDWARDS, 0, false},
-    {MECHANISM_EDWARDS, TYPE_EDWARDS, 1, false},
-    {MECHANISM_EC, TYPE_EC, 0, false},
-};
-
-/* What the key may do beside deriving. */
-typedef enum usage {
-    USAGE_DERIVE,  /* nothing, said of each: SoftHSM's defaults are all true */
-    USAGE_UNSAID,  /* derive said, the rest left to the token */
-    USAGE_DECRYPT, /* a TPM's key does not derive without it */
-    USAGE_COUNT,
-} usage;
-
-typedef struct request {
-    const curve *curve;
-    const char *label;
-    const uint8_t *id;
-    size_t id_len;
-    const maker *maker;
-    usage usage;
-    bool bounded;         /* what is derived is said to stay inside too */
-    bool wide, seen_wide; /* a key that may do more will do; one was made */
-    CK_OBJECT_HANDLE public, private;
-    bool left;      /* objects that would not go */
-    token_key *key; /* out */
-} request;
-
-static CK_BBOOL no = CK_FALSE, yes = CK_TRUE;
-
-enum {
-    MOST_ATTRIBUTES = 16,
-};
-
-static void put(CK_ATTRIBUTE *out, CK_ULONG *n, CK_ATTRIBUTE_TYPE type, const void *value,
-                size_t len)
-{
-    out[*n].type = type;
-    out[*n].pValue = (void *)(uintptr_t)value;
-    out[*n].ulValueLen = len;
-    (*n)++;
-}
-
-static void put_names(const request *r, CK_ATTRIBUTE *out, CK_ULONG *n)
-{
-    put(out, n, CKA_TOKEN, &yes, sizeof(yes));
-    put(out, n, CKA_KEY_TYPE, &r->maker->type, sizeof(r->maker->type));
-    if (r->label != NULL) {
-        put(out, n, CKA_LABEL, r->label, strlen(r->label));
-    }
-    if (r->id_len > 0) {
-        put(out, n, CKA_ID, r->id, r->id_len);
-    }
-}
-
-static void put_each(CK_ATTRIBUTE *out, CK_ULONG *n, const CK_ATTRIBUTE_TYPE *types, size_t count,
-                     const CK_BBOOL *value)
-{
-    for (size_t i = 0; i < count; i++) {
-        put(out, n, types[i], value, sizeof(*value));
-    }
-}
-
-static CK_ULONG private_template(const request *r, CK_ATTRIBUTE *out)
-{
-    static const CK_ATTRIBUTE_TYPE always[] = {CKA_PRIVATE, CKA_SENSITIVE, CKA_DERIVE};
-    static const CK_ATTRIBUTE_TYPE others[] = {CKA_SIGN, CKA_SIGN_RECOVER, CKA_DECRYPT, CKA_UNWRAP};
-    static const CK_ATTRIBUTE_TYPE decrypt[] = {CKA_DECRYPT};
-    static const CK_ATTRIBUTE inside[] = {{CKA_SENSITIVE, &yes, sizeof(yes)},
-                                          {CKA_EXTRACTABLE, &no, sizeof(no)}};
-    CK_ULONG n = 0;
-
-    put_names(r, out, &n);
-    put_each(out, &n, always, LENGTH(always), &yes);
-    put(out, &n, CKA_EXTRACTABLE, &no, sizeof(no));
-    if (r->bounded) {
-        put(out, &n, CKA_DERIVE_TEMPLATE, inside, sizeof(inside));
-    }
-    if (r->usage == USAGE_DERIVE) {
-        put_each(out, &n, others, LENGTH(others), &no);
-    } else if (r->usage == USAGE_DECRYPT) {
-        put_each(out, &n, decrypt, LENGTH(decrypt), &yes);
-    }
-    return n;
-}
-
-static CK_ULONG public_template(const request *r, CK_ATTRIBUTE *out)
-{
-    static const CK_ATTRIBUTE_TYPE others[] = {CKA_VERIFY, CKA_VERIFY_RECOVER, CKA_ENCRYPT,
-                                               CKA_WRAP};
-    const bytes *params = &r->curve->params[r->maker->params];
-    CK_ULONG n = 0;
-
-    put_names(r, out, &n);
-    put(out, &n, CKA_PRIVATE, &no, sizeof(no));
-    put(out, &n, CKA_EC_PARAMS, params->data, params->len);
-    if (r->usage == USAGE_DERIVE) {
-        put_each(out, &n, others, LENGTH(others), &no);
-    }
-    return n;
-}
-
-/* --- What is there before. ----------------------------------------------------------- */
 
 static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
 
-static CK_ULONG names_of(const request *r, CK_ATTRIBUTE out[2])
+static CK_ULONG names_of(const pair_request *r, CK_ATTRIBUTE out[2])
 {
     CK_ULONG n = 0;
 
-    if (r->label != NULL) {
-        put(out, &n, CKA_LABEL, r->label, strlen(r->label));
-    }
     if (r->id_len > 0) {
-        put(out, &n, CKA_ID, r->id, r->id_len);
+        out[n++] = (CK_ATTRIBUTE){CKA_ID, (void *)(uintptr_t)r->id, r->id_len};
+    }
+    if (r->label != NULL) {
+        out[n++] = (CK_ATTRIBUTE){CKA_LABEL, (void *)(uintptr_t)r->label, strlen(r->label)};
     }
     return n;
 }
 
 static tw_err check_free(op *o, void *arg)
 {
-    const request *r = arg;
+    const pair_request *r = arg;
     CK_ATTRIBUTE names[2];
     CK_ULONG n = names_of(r, names);
     tw_err err = TW_OK;
 
     for (CK_ULONG i = 0; err == TW_OK && i < n; i++) {
-        err = twp_name_free(&o->line, &names[i]);
-    }
-    return err;
-}
-
-/* --- Making one. ---------------------------------------------------------------------- */
-
-static tw_err make(op *o, request *r)
-{
-    CK_ATTRIBUTE public[MOST_ATTRIBUTES], private[MOST_ATTRIBUTES];
-    CK_MECHANISM mechanism = {r->maker->mechanism, NULL, 0};
-    CK_ULONG public_count = public_template(r, public);
-    CK_ULONG private_count = private_template(r, private);
-    CK_RV rv;
-
-    r->public = r->private = CK_INVALID_HANDLE;
-    rv = o->line.fn->C_GenerateKeyPair(o->line.session, &mechanism, public, public_count, private,
-                                       private_count, &r->public, &r->private);
-    return rv == CKR_OK ? TW_OK : twp_fail_rv(o->line.why, "C_GenerateKeyPair", rv);
-}
-
-static tw_err check_made(op *o, request *r)
-{
-    bool wide;
-    tw_err err = twp_made_check(&o->line, r->private, r->usage == USAGE_DECRYPT, &wide);
-
-    if (err == TW_OK && wide && !r->wide) {
-        r->seen_wide = true;
-        err = twp_fail_text(o->line.why, TW_ERR_TOKEN_POLICY,
-                            "the token made a key that may do more than derive");
-    }
-    return err;
-}
-
-static tw_err accept(op *o, request *r)
-{
-    token_key *k = NULL;
-    tw_err err = check_made(o, r);
-
-    if (err == TW_OK) {
-        err = twp_key_new(o->token, r->curve, &k, o->line.why);
-    }
-    if (err == TW_OK) {
-        err = twp_key_name(k, r->label, r->id, r->id_len);
-        if (err != TW_OK) {
-            err = twp_fail_text(o->line.why, err, "no memory");
+        if (names[i].type != CKA_LABEL || !r->common_label) {
+            err = twp_name_free(&o->line, &names[i]);
         }
     }
-    if (err == TW_OK) {
-        err = twp_made_public(&o->line, r->private, r->public, k);
-    }
-    if (err == TW_OK) {
-        k->derive = true;
-        err = twp_key_settle(o, k, r->private);
-    }
-    if (err != TW_OK) {
-        twp_key_free(k);
-        return err;
-    }
-    k->handle = r->private;
-    k->era = o->session->era;
-    r->key = k;
-    return TW_OK;
-}
-
-static void destroy_made(op *o, request *r)
-{
-    const CK_OBJECT_HANDLE made[] = {r->private, r->public};
-
-    for (size_t i = 0; i < LENGTH(made); i++) {
-        if (made[i] != CK_INVALID_HANDLE &&
-            o->line.fn->C_DestroyObject(o->line.session, made[i]) != CKR_OK) {
-            r->left = true;
-        }
-    }
-}
-
-/* A refusal is a reason to ask otherwise; a token that is gone, full or busy is not. */
-static bool ask_otherwise(tw_err err, const failure *why)
-{
-    return (err == TW_ERR_TOKEN_POLICY || err == TW_ERR_TOKEN_FAILED) &&
-           why->loss != LOSS_SESSION && why->loss != LOSS_SLOT && why->rv != CKR_DEVICE_MEMORY;
-}
-
-static tw_err make_and_accept(op *o, request *r)
-{
-    tw_err err = make(o, r);
-
-    if (err == TW_OK) {
-        err = accept(o, r);
-        if (err != TW_OK) {
-            destroy_made(o, r);
-        }
-    }
-    return err;
-}
-
-/* Which of many failures to tell: the one that came furthest. */
-static bool says_more(const failure *a, const failure *b)
-{
-    return b->err == TW_OK || (a->function == NULL && b->function != NULL) ||
-           (b->rv == CKR_MECHANISM_INVALID && a->rv != CKR_MECHANISM_INVALID);
+    return err == TW_OK ? twp_private_seen(o) : err;
 }
 
 /* What bears the names of the new key is of its making, as none did before; with a key made,
  * that one stays. */
 static tw_err sweep(op *o, void *arg)
 {
-    const request *r = arg;
+    const pair_request *r = arg;
     CK_ATTRIBUTE names[2];
     CK_ULONG n = names_of(r, names);
     tw_err err = TW_OK;
@@ -272,6 +53,9 @@ static tw_err sweep(op *o, void *arg)
         size_t count;
 
         err = twp_key_objects(&o->line, classes[i], names, n, &objects, &count);
+        if (err == TW_OK) {
+            err = twp_private_seen(o);
+        }
         for (size_t j = 0; err == TW_OK && j < count; j++) {
             bool ours = r->key != NULL && (objects[j] == r->private || objects[j] == r->public);
             CK_RV rv = ours ? CKR_OK : o->line.fn->C_DestroyObject(o->line.session, objects[j]);
@@ -283,55 +67,18 @@ static tw_err sweep(op *o, void *arg)
     return err;
 }
 
-/* One pass over all ways to ask; *best is the most telling failure so far. */
-static tw_err pass(op *o, request *r, failure *best)
-{
-    bool nist = r->curve->dh_len != r->curve->public_len;
-
-    for (r->usage = USAGE_DERIVE; r->usage < USAGE_COUNT; r->usage++) {
-        for (size_t i = 0; i < LENGTH(makers); i++) {
-            tw_err err;
-
-            if (makers[i].nist != nist) {
-                continue;
-            }
-            r->maker = &makers[i];
-            err = make_and_accept(o, r);
-            if (err == TW_OK || !ask_otherwise(err, o->line.why)) {
-                return err;
-            }
-            if (says_more(o->line.why, best)) {
-                *best = *o->line.why;
-            }
-        }
-    }
-    best->loss = LOSS_NONE;
-    *o->line.why = *best;
-    return best->err;
-}
-
-/* One that may do more than derive is taken last, if the token makes no other. */
-static tw_err make_any(op *o, request *r)
-{
-    failure best = {0};
-    tw_err err = pass(o, r, &best);
-
-    r->wide = err != TW_OK && r->seen_wide && !r->bounded && ask_otherwise(err, o->line.why);
-    return r->wide ? pass(o, r, &best) : err;
-}
-
 /* Beside what an earlier attempt left, the key would be one of two of its name: none. */
 static tw_err generate(op *o, void *arg)
 {
-    request *r = arg;
-    tw_err err = make_any(o, r);
+    pair_request *r = arg;
+    tw_err err = twp_pair_attempt(o, r);
     failure left;
 
     if (err == TW_OK && r->left) {
         err = sweep(o, r);
         if (err != TW_OK) {
             left = *o->line.why;
-            destroy_made(o, r);
+            twp_pair_destroy(o, r);
             twp_key_free(r->key);
             r->key = NULL;
             *o->line.why = left;
@@ -341,7 +88,7 @@ static tw_err generate(op *o, void *arg)
 }
 
 /* Twice might make two. Where the session died amid the work, its leftovers go by another. */
-static tw_err make_once(tw_token *token, request *r, failure *why)
+static tw_err make_once(tw_token *token, pair_request *r, failure *why)
 {
     failure other = {0};
     tw_err err = twp_token_run(token, RUN_ONCE, generate, r, why);
@@ -353,16 +100,45 @@ static tw_err make_once(tw_token *token, request *r, failure *why)
     return err;
 }
 
-static bool valid(const tw_token *token, const request *r)
+static bool valid(const tw_token *token, const pair_request *r)
 {
     return token != NULL && r->curve != NULL && (r->id != NULL || r->id_len == 0) &&
            (r->label != NULL || r->id_len > 0) && (r->label == NULL || r->label[0] != '\0');
 }
 
+tw_err twp_pair_make(tw_token *token, pair_request *r, failure *why)
+{
+    tw_err err = twp_token_run(token, RUN_GENTLY, check_free, r, why);
+
+    if (err == TW_OK) {
+        r->bounded = r->bounded && !atomic_load(&token->unbounded);
+        err = make_once(token, r, why);
+    }
+    /* First a key whose derived secrets are said to stay inside. NSS 3.110 in FIPS mode does not
+     * refuse that word but fails for good: looking around anew restarts it. */
+    if (err != TW_OK && r->bounded && twp_pair_ask_otherwise(err, why)) {
+        r->bounded = r->left = false;
+        atomic_store(&token->unbounded, true);
+        err = twp_token_run(token, RUN_RETRY, check_free, r, why);
+        if (err == TW_OK) {
+            err = make_once(token, r, why);
+        }
+    }
+    return err;
+}
+
+tw_err twp_pair_remove(tw_token *token, pair_request *r, failure *why)
+{
+    twp_key_free(r->key);
+    r->key = NULL;
+    return twp_token_run(token, RUN_RETRY, sweep, r, why);
+}
+
 tw_err tw_token_generate(tw_token *token, uint16_t kem_id, const char *label, const uint8_t *id,
                          size_t id_len, tw_key **out)
 {
-    request r = {.curve = twp_curve_by_kem(kem_id), .label = label, .id = id, .id_len = id_len};
+    pair_request r = {
+        .curve = twp_curve_by_kem(kem_id), .label = label, .id = id, .id_len = id_len};
     failure why = {0};
     tw_err err;
 
@@ -373,21 +149,8 @@ tw_err tw_token_generate(tw_token *token, uint16_t kem_id, const char *label, co
     if (!valid(token, &r)) {
         return TW_ERR_INVALID;
     }
-    err = twp_token_run(token, RUN_GENTLY, check_free, &r, &why);
-    if (err == TW_OK) {
-        r.bounded = token->opt.never_export_dh && !atomic_load(&token->unbounded);
-        err = make_once(token, &r, &why);
-    }
-    /* First a key whose derived secrets are said to stay inside. NSS 3.110 in FIPS mode does not
-     * refuse that word but fails for good: looking around anew restarts it. */
-    if (err != TW_OK && r.bounded && ask_otherwise(err, &why)) {
-        r.bounded = r.left = false;
-        atomic_store(&token->unbounded, true);
-        err = twp_token_run(token, RUN_RETRY, check_free, &r, &why);
-        if (err == TW_OK) {
-            err = make_once(token, &r, &why);
-        }
-    }
+    r.bounded = token->opt.never_export_dh;
+    err = twp_pair_make(token, &r, &why);
     if (err != TW_OK) {
         twp_token_report(token, "make key pair", &why);
         return err;

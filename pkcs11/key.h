@@ -140,6 +140,46 @@ tw_err twp_made_check(const line *l, CK_OBJECT_HANDLE object, bool may_decrypt, 
 tw_err twp_made_public(const line *l, CK_OBJECT_HANDLE private, CK_OBJECT_HANDLE public,
                        token_key *k);
 
+/* --- generate.c, pair.c: making a key pair. --------------------------------------------- */
+
+/* What the key may do beside deriving. */
+typedef enum usage {
+    USAGE_DERIVE,  /* nothing, said of each: SoftHSM's defaults are all true */
+    USAGE_UNSAID,  /* derive said, the rest left to the token */
+    USAGE_DECRYPT, /* a TPM's key does not derive without it */
+    USAGE_COUNT,
+} usage;
+
+typedef struct pair_request {
+    const curve *curve;
+    const char *label; /* or NULL */
+    const uint8_t *id;
+    size_t id_len;
+    bool common_label;    /* others may have it */
+    bool bounded;         /* what is derived is said to stay inside too */
+    token_key *key;       /* out */
+    bool wide, seen_wide; /* a key that may do more will do; one was made */
+    bool left;            /* objects that would not go */
+    const struct maker *maker;
+    usage usage;
+    CK_OBJECT_HANDLE public, private;
+} pair_request;
+
+/* twp_pair_make makes a key pair of names that are free, with nothing left of it on an error;
+ * `bounded` then tells whether the token took that. twp_pair_remove takes the objects of these
+ * names away again, and frees the key. */
+tw_err twp_pair_make(tw_token *token, pair_request *r, failure *why);
+tw_err twp_pair_remove(tw_token *token, pair_request *r, failure *why);
+
+/* twp_pair_attempt makes one in any way that the token will; twp_pair_destroy ends what it made,
+ * as far as its session can. A refusal is a reason to ask otherwise. */
+tw_err twp_pair_attempt(op *o, pair_request *r);
+void twp_pair_destroy(op *o, pair_request *r);
+bool twp_pair_ask_otherwise(tw_err err, const failure *why);
+
+/* Whether private objects can be seen now: not when someone logged us out. */
+tw_err twp_private_seen(op *o);
+
 /* The key's object, after a loss found again and recognised by its public half. */
 tw_err twp_key_handle(op *o, token_key *k, CK_OBJECT_HANDLE *out);
 

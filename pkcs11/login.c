@@ -13,6 +13,15 @@ bool twp_session_is_user(tw_token *t, const session *s)
            (info.state == CKS_RO_USER_FUNCTIONS || info.state == CKS_RW_USER_FUNCTIONS);
 }
 
+/* Not the opposite: there are tokens that do not say. */
+bool twp_session_is_public(tw_token *t, const session *s)
+{
+    CK_SESSION_INFO info = {0};
+
+    return t->module->fn->C_GetSessionInfo(s->handle, &info) == CKR_OK &&
+           (info.state == CKS_RO_PUBLIC_SESSION || info.state == CKS_RW_PUBLIC_SESSION);
+}
+
 static refusal *find_refusal(tw_token *t, const char *pin, size_t len)
 {
     for (size_t i = 0; i < KEPT_REFUSALS; i++) {

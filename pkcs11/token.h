@@ -300,6 +300,7 @@ void twp_session_close(tw_token *t, session *s);
 tw_err twp_session_login(tw_token *t, op *o);
 tw_err twp_key_login(op *o); /* for the one use that follows; with the turn for logins */
 bool twp_session_is_user(tw_token *t, const session *s);
+bool twp_session_is_public(tw_token *t, const session *s);
 
 void twp_token_is_gone(tw_token *t, bool gone);
 /* recover climbs the ladder by what the attempt-th attempt lost, unless another thread has

@@ -139,6 +139,21 @@ Test(making, what_an_attempt_left_goes_when_another_succeeds)
     finish(key);
 }
 
+/* A private key that is hidden just then is not gone: the third search is for what is left. */
+Test(making, what_an_attempt_left_goes_though_someone_logs_out_meanwhile)
+{
+    tw_key *key;
+
+    fault_script(&s, "C_DeriveKey * fail CKR_DEVICE_REMOVED\n"
+                     "C_DestroyObject 1-2 fail CKR_SESSION_HANDLE_INVALID\n"
+                     "C_FindObjectsInit 3 logout");
+    must_err(TW_ERR_TOKEN_ABSENT, make(&key));
+    must_event(&s, TW_ERR_TOKEN_ABSENT, "C_DeriveKey", CKR_DEVICE_REMOVED, "");
+    fault_script(&s, "# well again");
+    must_make(&key); /* the two of this one are all, and a name that is hidden is not free */
+    finish(key);
+}
+
 Test(making, what_will_not_go_makes_it_fail)
 {
     tw_key *key = (tw_key *)&s;
