@@ -25,7 +25,8 @@
 
 TW_BEGIN
 
-/* Bytes. No macros, for these are lengths in structs, which bindings take from here. */
+/* Sizes in bytes. They are enums, here and below, so that a binding made out of the
+ * headers has them too. */
 enum {
     TW_MAX_SECRET = 64,   /* largest Nsecret, RFC 9180 section 7.1 */
     TW_MAX_DH = 66,       /* largest Ndh, P-521 */

@@ -48,10 +48,12 @@ typedef struct tw_exchange tw_exchange;
 typedef struct tw_sealer tw_sealer;
 typedef struct tw_opener tw_opener;
 
-#define TW_HEADER_LEN 7     /* key id, KEM, KDF, AEAD; RFC 9458 section 4.3 */
-#define TW_CHUNK_LEN  16384 /* default plaintext bytes in a chunk */
-#define TW_MAX_HEAD   (TW_HEADER_LEN + TW_MAX_ENC + 32 + 16)
-#define TW_MAX_SAVE   (4 + 1 + TW_HEADER_LEN + TW_MAX_ENC + TW_MAX_SECRET)
+enum {
+    TW_HEADER_LEN = 7,    /* key id, KEM, KDF, AEAD; RFC 9458 section 4.3 */
+    TW_CHUNK_LEN = 16384, /* default plaintext bytes in a chunk */
+    TW_MAX_HEAD = TW_HEADER_LEN + TW_MAX_ENC + 32 + 16,
+    TW_MAX_SAVE = 4 + 1 + TW_HEADER_LEN + TW_MAX_ENC + TW_MAX_SECRET,
+};
 
 /*
  * tw_format says how one message is laid out. It is neither saved nor on the

@@ -9,7 +9,7 @@ import cffi
 
 # The headers are the binding: what is left of them without comments and macros is plain C.
 ffi = cffi.FFI()
-for name in ("error", "kem", "twoway", "pkcs11"):
+for name in ("error", "kem", "hpke", "twoway", "ohttp", "pkcs11"):
     path = f"{os.environ.get('TWOWAY_INCLUDE', '/usr/local/include')}/twoway/{name}.h"
     ffi.cdef(re.sub(r"/\*.*?\*/|^#(/\*.*?\*/|\\\n|[^\n])*|\bTW_(BEGIN|END|API|MUST)\b", "",
                     open(path, encoding="ascii").read(), flags=re.S | re.M))
@@ -32,11 +32,11 @@ with contextlib.ExitStack() as owned:  # frees what was made, the last first
         outs = [ffi.new(kind) for kind in ffi.typeof(call).args[len(args):]]
         check(call(*args, *outs))
         for out in outs:
-            kind = ffi.typeof(out[0]).item.cname.split()[-1]
-            owned.callback(getattr(c, kind + "_free"), out[0])
+            owned.callback(getattr(c, ffi.typeof(out[0]).item.cname.split()[-1] + "_free"), out[0])
         return [out[0] for out in outs]
 
-    uri, request, head = sys.argv[1].encode(), sys.stdin.buffer.read(), ffi.new("uint8_t[64]")
+    uri, request = sys.argv[1].encode(), sys.stdin.buffer.read()
+    head = ffi.new("uint8_t[]", c.TW_MAX_HEAD)
     token, = make(c.tw_token_open, uri, NULL)
     key, = make(c.tw_token_find_key, token, uri, NULL, 0)
     suite, = make(c.tw_suite_new, key.kem.id, c.TW_KDF_HKDF_SHA256, c.TW_AEAD_AES_128_GCM, NULL)
