@@ -65,10 +65,12 @@ typedef struct tw_hpke_ctx tw_hpke_ctx;
 /* tw_provider says which libcrypto serves; a NULL pointer is the default
  * context without a property query. With a query ("fips=yes") only services of
  * that provider are used, HKDF and random bytes included; what it lacks is
- * TW_ERR_INVALID, and libcrypto's error queue names the algorithm. One thing is no
- * service of any provider: the public half of a NIST private key that is read, or
- * derived with a tw_rng, is computed in libcrypto itself. The struct is copied, what
- * it points at is borrowed for the object's life. */
+ * TW_ERR_INVALID from what makes a KEM, key or suite (random bytes: TW_ERR_RANDOM
+ * when some are drawn), and libcrypto's error queue names the algorithm. One thing
+ * is no service of any provider: the public half of a NIST private key that is read,
+ * or derived with a tw_rng, is computed in libcrypto itself. A suite, a key and a
+ * token work with the one that each was made with: give all of them the same. The
+ * struct is copied, what it points at is borrowed for the object's life. */
 typedef struct tw_provider {
     struct ossl_lib_ctx_st *libctx;
     const char *properties;

@@ -8,6 +8,16 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
+/* Whether the provider can derive: what it lacks is to be known before the first message. */
+static bool can_derive(const tw_dh_alg *alg, const tw_provider *provider)
+{
+    EVP_KEYEXCH *exchange =
+        EVP_KEYEXCH_fetch(provider->libctx, alg->nist ? "ECDH" : alg->group, provider->properties);
+
+    EVP_KEYEXCH_free(exchange);
+    return exchange != NULL;
+}
+
 tw_err tw_group_init(tw_group *group, const tw_dh_alg *alg, const tw_provider *provider)
 {
     EVP_PKEY_CTX *ctx;
@@ -24,7 +34,7 @@ tw_err tw_group_init(tw_group *group, const tw_dh_alg *alg, const tw_provider *p
     }
     ctx = tw_group_generator(group); /* shows whether the provider has it */
     tw_group_generator_done(group, ctx);
-    return ctx == NULL ? TW_ERR_INVALID : TW_OK;
+    return ctx != NULL && can_derive(alg, provider) ? TW_OK : TW_ERR_INVALID;
 }
 
 static void peer_free(tw_peer *peer)

@@ -11,12 +11,15 @@ tw_err tw_hash_init(tw_hash *hash, const tw_kdf_alg *alg, const tw_provider *pro
     memset(hash, 0, sizeof(*hash));
     hash->alg = alg;
     hash->properties = provider->properties;
-    if (provider->properties != NULL) {
+    hash->md = EVP_MD_fetch(provider->libctx, alg->digest, provider->properties);
+    if (hash->md != NULL && provider->properties != NULL) { /* which then fetches the digest too */
         hash->kdf = EVP_KDF_fetch(provider->libctx, "HKDF", provider->properties);
-    } else {
-        hash->md = EVP_MD_fetch(provider->libctx, alg->digest, NULL);
     }
-    return hash->md == NULL && hash->kdf == NULL ? TW_ERR_CRYPTO : TW_OK;
+    if (hash->md == NULL || (provider->properties != NULL && hash->kdf == NULL)) {
+        tw_hash_clear(hash);
+        return TW_ERR_CRYPTO;
+    }
+    return TW_OK;
 }
 
 void tw_hash_clear(tw_hash *hash)

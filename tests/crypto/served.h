@@ -12,8 +12,11 @@
  */
 void must_be_served(const tw_provider *provider, triple t);
 
-/* must_not_be_served says that the provider has no such suite, and that libcrypto's error
- * queue says which algorithm it was that nobody offered under the query. */
+/* must_be_named says that libcrypto's error queue has this algorithm beside the query. */
+void must_be_named(const char *algorithm, const tw_provider *provider);
+
+/* must_not_be_served says that the provider has no such suite, and that the error
+ * names the algorithm that nobody offered under the query. */
 void must_not_be_served(const tw_provider *provider, triple t, const char *algorithm);
 
 #endif
