@@ -27,7 +27,8 @@
  * call only.
  *
  * On any error every ** output is NULL and every *out_len is 0, except that with
- * TW_ERR_SPACE *out_len is the size needed. `in` and `out` do not overlap.
+ * TW_ERR_SPACE *out_len is the size needed. No input overlaps an output:
+ * TW_ERR_INVALID.
  */
 
 #include <twoway/kem.h>

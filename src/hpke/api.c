@@ -83,6 +83,10 @@ tw_err tw_hpke_sender(const tw_hpke_params *params, const uint8_t *pk, size_t pk
     if (pk_len != read.suite->public_len) {
         return TW_ERR_KEY;
     }
+    if (tw_overlap(pk, pk_len, enc, read.suite->enc_len) ||
+        tw_overlap(read.info, read.info_len, enc, read.suite->enc_len)) {
+        return TW_ERR_INVALID;
+    }
     err = tw_backend_err(read.suite->setup_sender(read.suite, read.rng, pk, read.info,
                                                   read.info_len, read.auth, enc, &ctx));
     return err == TW_OK ? wrap(read.suite, true, ctx, out) : err;
@@ -205,7 +209,8 @@ tw_err tw_hpke_open(tw_hpke *hpke, const uint8_t *aad, size_t aad_len, const uin
 tw_err tw_hpke_export(const tw_hpke *hpke, const uint8_t *context, size_t context_len, uint8_t *out,
                       size_t out_len)
 {
-    if (hpke == NULL || (context == NULL && context_len > 0) || (out == NULL && out_len > 0)) {
+    if (hpke == NULL || (context == NULL && context_len > 0) || (out == NULL && out_len > 0) ||
+        tw_overlap(context, context_len, out, out_len)) {
         return TW_ERR_INVALID;
     }
     return tw_backend_err(

@@ -180,6 +180,9 @@ tw_err tw_multi_encap(tw_multi *multi, uint8_t key_id, const uint8_t *pk, size_t
     if (encap == NULL || encap_cap < tw_multi_encap_len(multi->suite)) {
         return TW_ERR_SPACE;
     }
+    if (tw_overlap(pk, pk_len, encap, tw_multi_encap_len(multi->suite))) {
+        return TW_ERR_INVALID;
+    }
     err = pk_len == multi->suite->public_len ? tw_suite_check_public(multi->suite, pk) : TW_ERR_KEY;
     if (err != TW_OK) {
         return err;

@@ -319,6 +319,33 @@ Test(contexts, input_and_output_do_not_overlap)
     must_bytes(bytes_part(before, 0, 20), opened);
 }
 
+/* What is read after something was written would be another key, info or context. */
+Test(contexts, what_is_set_up_with_or_exported_by_does_not_overlap_what_is_written)
+{
+    bytes pk = bytes_of(p.receiver->public_key, p.suite->public_len), room = bytes_new(200);
+    size_t n = p.suite->public_len;
+    tw_hpke_params params = p.sender;
+    tw_hpke *none = (tw_hpke *)&none;
+    uint8_t first[64];
+
+    memcpy(room.data + 50, pk.data, n);
+    for (size_t at = 0; at < 3; at++) {
+        must_err(TW_ERR_INVALID,
+                 tw_hpke_sender(&params, room.data + 50, n, room.data + 50 + at - 1, n, &none));
+        must(none == NULL);
+    }
+    params.info = room.data + 20;
+    params.info_len = 10;
+    must_err(TW_ERR_INVALID, tw_hpke_sender(&params, pk.data, n, room.data, n, &none));
+    must_bytes(pk, bytes_part(room, 50, n));
+    must_ok(tw_hpke_sender(&params, room.data + 50, n, room.data + 50 + n, n, &none));
+    tw_hpke_free(none);
+    must_err(TW_ERR_INVALID, tw_hpke_export(p.seals, room.data, 10, room.data + 9, 64));
+    must_ok(tw_hpke_export(p.seals, room.data, 10, room.data + 10, 64));
+    must_ok(tw_hpke_export(p.seals, room.data, 10, first, 64));
+    must(memcmp(first, room.data + 10, 64) == 0);
+}
+
 Test(contexts, null_arguments_are_invalid)
 {
     uint8_t in[32] = {0}, out[64];

@@ -257,6 +257,10 @@ Test(multi, arguments_out_of_range_are_invalid)
     must_err(TW_ERR_INVALID, tw_multi_encap(multi, 1, NULL, 32, c.encaps[0].data, 87, NULL));
     must_err(TW_ERR_KEY, tw_multi_encap(multi, 1, pk, 31, c.encaps[0].data, 87, NULL));
     must_err(TW_ERR_KEY, tw_multi_encap(multi, 1, pk, 33, c.encaps[0].data, 87, NULL));
+    memcpy(c.encaps[0].data + 10, pk, 32); /* where enc goes, before pk is done with */
+    must_err(TW_ERR_INVALID,
+             tw_multi_encap(multi, 1, c.encaps[0].data + 10, 32, c.encaps[0].data, 87, NULL));
+    must(memcmp(c.encaps[0].data + 10, pk, 32) == 0);
     memset(pk, 0, 32);
     must_err(TW_ERR_KEY, tw_multi_encap(multi, 1, pk, 32, c.encaps[0].data, 87, NULL));
     must_size(0, tw_multi_head_len(NULL));
