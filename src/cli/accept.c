@@ -161,6 +161,15 @@ static int read_rest(const options *o, input *in, opening *p)
     return status;
 }
 
+/* One to many, only the body can be too short for a head once the file of --encap is
+ * whole; everything else that is refused here is about that file. */
+static const char *refused_name(const input *in, const opening *p, tw_err err)
+{
+    const bool body = err == TW_ERR_TRUNCATED && p->encap.len >= tw_multi_encap_len(p->suite);
+
+    return body ? in->name : p->name;
+}
+
 static int accept_head(const options *o, const input *in, opening *p)
 {
     const tw_format format = format_of(o);
@@ -174,7 +183,7 @@ static int accept_head(const options *o, const input *in, opening *p)
     if (err == TW_OK) {
         return EX_OK;
     }
-    return tw_err_is_peer(err) ? fail_tw(err, ABOUT_MESSAGE, in->name)
+    return tw_err_is_peer(err) ? fail_tw(err, ABOUT_MESSAGE, refused_name(in, p, err))
                                : fail_tw(err, ABOUT_WORK, "the private key");
 }
 

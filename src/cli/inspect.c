@@ -140,7 +140,7 @@ static int inspect_head(input *in, size_t *enc_len)
     if (err == TW_ERR_INVALID) {
         return fail(exit_status(TW_ERR_KEY, ABOUT_MESSAGE), in->name,
                     "expected a request with a KEM that this command has, came KEM %s; a response "
-                    "names none",
+                    "names none, nor does a body for many",
                     kem_text(h.kem_id).s);
     }
     if (err != TW_OK) {

@@ -161,10 +161,16 @@ class Places(Case):
 
     def test_a_file_that_grows_too_long_is_74_and_goes(self):
         before = self.names()
-        for state in ([], ["--exchange", "ours"]):
-            self.request(*state, "-o", "out", "in", code=IO_FAILED,
-                         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)))
-            self.assertEqual(self.names(), before)
+        many = ["--to", "config", "--encap", "many"]
+        for most, args in ((4096, []), (4096, ["--exchange", "ours"]), (4096, many),
+                           (4096, [*many, "--exchange", "ours"]),  # the body
+                           (115, [*many, "--exchange", "ours"]),  # an encapsulation of 120
+                           (100, [*many, "--exchange", "ours"])):  # a state of 109
+            with self.subTest(most=most, args=args):
+                self.request(*args, "-o", "out", "in", code=IO_FAILED,
+                             preexec_fn=lambda n=most: resource.setrlimit(resource.RLIMIT_FSIZE,
+                                                                          (n, n)))
+                self.assertEqual(self.names(), before)
 
     def test_a_pipe_without_a_reader_is_74(self):
         read_end, write_end = os.pipe()

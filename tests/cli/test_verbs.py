@@ -206,7 +206,8 @@ class Inspection(Case):
         self.assertEqual(words(shown, "if whole"), "40000 bytes of plaintext")
 
     def test_what_names_no_kem_is_refused(self):
-        self.run_twoway("inspect", input=bytes(100), code=REFUSED)
+        run = self.run_twoway("inspect", input=bytes(100), code=REFUSED)
+        self.assertIn("a response names none, nor does a body for many", run.err)
         self.run_twoway("inspect", input=b"", code=REFUSED)
         self.run_twoway("inspect", input=bytes.fromhex("01002000010001") + bytes(31), code=REFUSED)
 
@@ -239,10 +240,18 @@ class OneToMany(Case):
         self.run_twoway("request", "--to", "config", "--encap", "out", "-o", "body", input=b"x")
         encap = self.read("out/1.encap")
         accept = ["accept", "--encap", "out/1.encap", "body"]
-        self.run_twoway(*accept, "--key", "key2", code=REFUSED)
+        run = self.run_twoway(*accept, "--key", "key2", code=REFUSED)
+        self.assertIn("twoway: out/1.encap: expected a message sealed for this key", run.err)
         for bad in (encap[:-1], encap + b"x", encap[:3], b"", encap[:-1] + bytes([encap[-1] ^ 1])):
             self.write("out/1.encap", bad)
-            self.assertEqual(self.run_twoway(*accept, "--key", "key", code=REFUSED).out, b"")
+            run = self.run_twoway(*accept, "--key", "key", code=REFUSED)
+            self.assertEqual(run.out, b"")
+            self.assertIn("twoway: out/1.encap: ", run.err)
+        self.write("out/1.encap", encap)
+        for bad in (b"", self.read("body")[:11], self.read("body")[:-1]):
+            self.write("bad", bad)
+            run = self.run_twoway(*accept[:-1], "bad", "--key", "key", code=REFUSED)
+            self.assertIn("twoway: bad: ", run.err)
         self.run_twoway("accept", "--encap", "none", "--key", "key", "body", code=NO_INPUT)
         run = self.run_twoway("accept", "--key", "key", "body", code=REFUSED)
         self.assertIn("give --encap", run.err)
