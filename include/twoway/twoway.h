@@ -181,11 +181,23 @@ TW_MUST tw_err tw_exchange_load(const tw_suite *suite, const tw_rng *rng, const 
 TW_API void tw_exchange_free(tw_exchange *exchange);
 
 /*
- * One to many. The body is sealed once; its key is encapsulated to each
- * receiver, before, while or after the body is sealed, and each receiver's
- * answer has its own exchange, to be kept beside its receiver. All share the
- * suite. Every receiver holds the body's key: one could forge the body to
- * another. The default label is a request's.
+ * One to many, in the format of the Go package openpcc/twoway; OHTTP has none. The
+ * body is sealed once; its key is encapsulated to each receiver, before, while or
+ * after the body is sealed, and each receiver's answer has its own exchange, to be
+ * kept beside its receiver. All share the suite. Every receiver holds the body's
+ * key: one could forge the body to another. The default label is a request's. With
+ * AEAD id 1 the body itself is under AES-256-GCM, its key having 32 bytes always.
+ *
+ * tw_multi_new draws that key and writes the body's head, tw_multi_encap writes
+ * tw_multi_encap_len bytes for one receiver more, in any number; the multi holds the
+ * key until it is freed. Neither blocks. Errors: TW_ERR_INVALID, TW_ERR_SPACE
+ * (head_cap, encap_cap), TW_ERR_KEY (pk fails the KEM's check), TW_ERR_RANDOM,
+ * TW_ERR_MEMORY.
+ *
+ * A receiver needs its encapsulation, the head and the body. Unlike a request's,
+ * its accept or finish already answers TW_ERR_AUTH where the encapsulation is
+ * altered, another receiver's or under another label; the body and its head may
+ * still be another message's until a chunk has opened.
  */
 TW_API size_t tw_multi_head_len(const tw_suite *suite);
 TW_API size_t tw_multi_encap_len(const tw_suite *suite);
