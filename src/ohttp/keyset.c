@@ -11,13 +11,14 @@
 /*
  * Threads meet on one mutex for the length of a look-up among a few keys, beside a
  * request's private-key operation nothing; what adding takes longer for, it does before.
- * An entry lives as long as it is listed or a receiver of it is out.
+ * An entry lives until it is removed and no receiver of it is out.
  */
 
-/* One served key id. */
+/* One served key id. A removed one stays until no receiver of it is out. */
+#define REMOVED ((tw_key_state)0)
 typedef struct served_key {
     struct served_key *next;
-    size_t refs; /* one for being listed, one for each receiver that is out */
+    size_t refs; /* one until it is removed, one for each receiver that is out */
     tw_key_state state;
     tw_key *key;
     uint8_t key_id;
@@ -33,8 +34,7 @@ typedef struct suite_node {
 
 struct tw_keyset {
     pthread_mutex_t lock;
-    served_key *entries; /* listed, in the order of adding */
-    served_key *removed; /* not listed, with a receiver out */
+    served_key *entries; /* in the order of adding */
     pthread_mutex_t suites_lock;
     suite_node *suites;
     tw_rng rng;
@@ -98,7 +98,6 @@ void tw_keyset_free(tw_keyset *set)
         return;
     }
     entries_free(set->entries);
-    entries_free(set->removed);
     while (set->suites != NULL) {
         suite_node *next = set->suites->next;
 
@@ -114,7 +113,7 @@ void tw_keyset_free(tw_keyset *set)
 /* The pointer that leads to the entry, or to the end of the list. */
 static served_key **find(served_key **list, uint8_t key_id)
 {
-    while (*list != NULL && (*list)->key_id != key_id) {
+    while (*list != NULL && ((*list)->key_id != key_id || (*list)->state == REMOVED)) {
         list = &(*list)->next;
     }
     return list;
@@ -168,14 +167,25 @@ static tw_err add_receivers(tw_keyset *self, served_key *entry, const tw_symmetr
     return err;
 }
 
+/* A key that the set has already would be freed twice. */
+static bool owns(const tw_keyset *self, const tw_key *key)
+{
+    const served_key *at = self->entries;
+
+    while (at != NULL && at->key != key) {
+        at = at->next;
+    }
+    return at != NULL;
+}
+
 static tw_err list(tw_keyset *self, served_key *made)
 {
     served_key **end;
-    tw_err err = TW_ERR_INVALID; /* that key id is there already */
+    tw_err err = TW_ERR_INVALID; /* that key id, or the key, is there already */
 
     pthread_mutex_lock(&self->lock);
     end = find(&self->entries, made->key_id);
-    if (*end == NULL) {
+    if (*end == NULL && !owns(self, made->key)) {
         *end = made;
         err = TW_OK;
     }
@@ -234,11 +244,11 @@ tw_err tw_keyset_set_state(tw_keyset *set, uint8_t key_id, tw_key_state state)
     return found == NULL ? TW_ERR_KEY : TW_OK;
 }
 
-/* Drops one reference of a removed entry; what nobody holds any more is returned for
- * the caller to free without the lock, since a token's key may take its time. */
+/* Drops one reference; what nobody holds any more is returned for the caller to free
+ * without the lock, since a token's key may take its time. */
 static served_key *drop(tw_keyset *self, served_key *dropped)
 {
-    served_key **at = &self->removed;
+    served_key **at = &self->entries;
 
     if (--dropped->refs > 0) {
         return NULL;
@@ -253,19 +263,15 @@ static served_key *drop(tw_keyset *self, served_key *dropped)
 
 tw_err tw_keyset_remove(tw_keyset *set, uint8_t key_id)
 {
-    served_key **at;
     served_key *found, *unused = NULL;
 
     if (set == NULL) {
         return TW_ERR_INVALID;
     }
     pthread_mutex_lock(&set->lock);
-    at = find(&set->entries, key_id);
-    found = *at;
+    found = *find(&set->entries, key_id);
     if (found != NULL) {
-        *at = found->next;
-        found->next = set->removed;
-        set->removed = found;
+        found->state = REMOVED;
         unused = drop(set, found);
     }
     pthread_mutex_unlock(&set->lock);
@@ -313,18 +319,13 @@ tw_err tw_keyset_acquire(tw_keyset *set, const uint8_t *head, size_t head_len,
     return *out == NULL ? TW_ERR_KEY : TW_OK;
 }
 
-/* Listed or not: the entry that this receiver belongs to. */
-static served_key *owner_of(const tw_keyset *self, const tw_receiver *receiver, bool *listed)
+/* Removed or not: the entry that this receiver belongs to. */
+static served_key *owner_of(const tw_keyset *self, const tw_receiver *receiver)
 {
-    served_key *lists[] = {self->entries, self->removed};
-
-    for (size_t i = 0; i < TW_COUNT(lists); i++) {
-        *listed = i == 0;
-        for (served_key *at = lists[i]; at != NULL; at = at->next) {
-            for (size_t j = 0; j < at->count; j++) {
-                if (at->receivers[j] == receiver) {
-                    return at;
-                }
+    for (served_key *at = self->entries; at != NULL; at = at->next) {
+        for (size_t i = 0; i < at->count; i++) {
+            if (at->receivers[i] == receiver) {
+                return at;
             }
         }
     }
@@ -334,16 +335,13 @@ static served_key *owner_of(const tw_keyset *self, const tw_receiver *receiver, 
 void tw_keyset_release(tw_keyset *set, const tw_receiver *receiver)
 {
     served_key *owner, *unused = NULL;
-    bool listed;
 
     if (set == NULL || receiver == NULL) {
         return;
     }
     pthread_mutex_lock(&set->lock);
-    owner = owner_of(set, receiver, &listed);
-    if (owner != NULL && listed) {
-        owner->refs--;
-    } else if (owner != NULL) {
+    owner = owner_of(set, receiver);
+    if (owner != NULL) {
         unused = drop(set, owner);
     }
     pthread_mutex_unlock(&set->lock);

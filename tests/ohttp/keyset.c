@@ -215,6 +215,25 @@ Test(keyset, too_short_a_list_says_how_long_it_must_be)
     must_size(3, listed(configs, 3));
 }
 
+/* The set frees what it has, once. */
+Test(keyset, a_key_that_is_there_already_is_not_taken_again)
+{
+    tw_key *key = generated(TW_KEM_X25519_HKDF_SHA256);
+    const tw_receiver *receiver = NULL;
+    uint8_t head[TW_HEADER_LEN] = {1, 0, 0x20, 0, 1, 0, 1};
+
+    must_ok(tw_keyset_add(set, 1, key, pairs, PAIRS, TW_KEY_ACTIVE));
+    must_err(TW_ERR_INVALID, tw_keyset_add(set, 1, key, pairs, PAIRS, TW_KEY_ACTIVE));
+    must_err(TW_ERR_INVALID, tw_keyset_add(set, 2, key, pairs, PAIRS, TW_KEY_ACTIVE));
+    must_list("\1");
+    must_ok(tw_keyset_acquire(set, head, sizeof(head), &receiver));
+    must_ok(tw_keyset_remove(set, 1));
+    must_err(TW_ERR_INVALID, tw_keyset_add(set, 2, key, pairs, PAIRS, TW_KEY_ACTIVE));
+    keyset_add(set, 1, TW_KEM_X25519_HKDF_SHA256, TW_KEY_ACTIVE); /* another under its id */
+    tw_keyset_release(set, receiver);                             /* now it is freed */
+    must_list("\1");
+}
+
 /* --- Arguments. ------------------------------------------------------------------------- */
 
 Test(keyset, arguments_out_of_range_are_invalid)

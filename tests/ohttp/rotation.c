@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Rotation under load: threads receive while keys are added, activated, retired and
- * removed. A plain program: the thread sanitizer and Criterion's shared arena exclude each
- * other.
+ * removed, most by one rotation and a few by all the threads at once. A plain program: the thread
+ * sanitizer and Criterion's shared arena exclude each other.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -16,7 +16,9 @@
 
 #define THREADS 8
 #define ROUNDS  10000 /* of adding, activating, retiring and removing a key */
-#define PLACES  16    /* for a key each, in a state of its own */
+#define PLACES  15    /* for a key each, in a state of its own; 16 key ids to a place */
+#define CHURN   240   /* and upwards: CHURNED key ids that every thread adds and removes */
+#define CHURNED 4
 
 static const tw_symmetric pairs[] = {{TW_KDF_HKDF_SHA256, TW_AEAD_AES_128_GCM},
                                      {TW_KDF_HKDF_SHA512, TW_AEAD_CHACHA20_POLY1305}};
@@ -42,7 +44,7 @@ static struct {
     tw_suite *suites[2][2]; /* by KEM and pair */
     posted board[PLACES];
     atomic_bool over;
-    atomic_size_t received, refused;
+    atomic_size_t received, refused, churned;
 } shared;
 
 static size_t kem_of(const posted *p)
@@ -132,14 +134,35 @@ static void try_any(uint8_t key_id)
 
 static void look_at_list(void)
 {
-    tw_config configs[PLACES];
+    tw_config configs[PLACES + CHURNED];
     size_t count = 0;
 
-    must_ok(tw_keyset_configs(shared.set, configs, PLACES, &count));
-    must(count <= PLACES);
+    must_ok(tw_keyset_configs(shared.set, configs, PLACES + CHURNED, &count));
     for (size_t i = 0; i < count; i++) {
         must(configs[i].symmetric_count == 2);
         must(configs[i].public_key[0] == 0x04 || configs[i].kem_id == kems[0]);
+    }
+}
+
+/* Whoever comes second finds the key id taken, or gone. */
+static void churn(unsigned choice)
+{
+    uint8_t key_id = (uint8_t)(CHURN + choice / 2 % CHURNED);
+    tw_key *key = NULL;
+    tw_err err;
+
+    if (choice % 2 == 0) {
+        err = tw_keyset_remove(shared.set, key_id);
+        must(err == TW_OK || err == TW_ERR_KEY);
+        return;
+    }
+    must_ok(tw_key_generate(kems[0], NULL, NULL, &key));
+    err = tw_keyset_add(shared.set, key_id, key, pairs, 2, TW_KEY_RETIRING);
+    must(err == TW_OK || err == TW_ERR_INVALID);
+    if (err == TW_OK) {
+        atomic_fetch_add(&shared.churned, 1);
+    } else {
+        tw_key_free(key);
     }
 }
 
@@ -154,6 +177,7 @@ static void *work(void *arg)
             receive_published(p, (size_t)rand_r(&seed) % 2);
         }
         try_any((uint8_t)rand_r(&seed));
+        churn((unsigned)rand_r(&seed));
         look_at_list();
     }
     return NULL;
@@ -245,8 +269,10 @@ int main(void)
     for (size_t i = 0; i < 4; i++) {
         tw_suite_free(shared.suites[i / 2][i % 2]);
     }
-    must(shared.received > 0 && shared.refused > 0);
-    printf("%zu rotations, %zu requests received, %zu look-ups of absent keys\n", rotated,
-           (size_t)shared.received, (size_t)shared.refused);
+    must(shared.received > 0 && shared.refused > 0 && shared.churned > 0);
+    printf("%d threads: %zu rotations, %zu requests received, none refused for a live key; %zu "
+           "look-ups of absent keys, %zu keys added by the threads\n",
+           THREADS, rotated, (size_t)shared.received, (size_t)shared.refused,
+           (size_t)shared.churned);
     return EXIT_SUCCESS;
 }
