@@ -241,6 +241,11 @@ int run_accept(const options *o)
     if (o->key == NULL) {
         return usage_error("expected --key with a private key or its URI, came none");
     }
+    if (public_path(o) != NULL && (!is_uri(o->key) || (o->public_file && o->certificate))) {
+        return usage_error("expected one of --public and --certificate, with the URI of a key in a "
+                           "token, came %s",
+                           is_uri(o->key) ? "both" : "a key in a file, which has both halves");
+    }
     if (o->config != NULL && o->key_id != NO_KEY_ID) {
         return usage_error("expected --key-id or --config, came both");
     }

@@ -50,7 +50,7 @@ typedef struct options {
     const char *token, *object, *module, *pin_source;
     uint8_t id[MAX_TOKEN_ID];
     size_t id_len;
-    const char *key, *public_file, *config, *show;
+    const char *key, *public_file, *certificate, *config, *show;
     unsigned long key_id; /* 0 to 255; NO_KEY_ID when not given */
     tw_symmetric suites[TW_MAX_SYMMETRIC];
     size_t suite_count;
@@ -128,10 +128,11 @@ typedef enum subject {
     ABOUT_MESSAGE, /* what a peer sent */
     ABOUT_KEY,     /* the user's own key */
     ABOUT_PUBLIC,  /* a public key file */
-    ABOUT_CONFIG,  /* a configuration */
-    ABOUT_STATE,   /* a stored exchange */
-    ABOUT_URI,     /* a PKCS#11 URI, as written */
-    ABOUT_WORK,    /* nothing from outside */
+    ABOUT_CERTIFICATE,
+    ABOUT_CONFIG, /* a configuration */
+    ABOUT_STATE,  /* a stored exchange */
+    ABOUT_URI,    /* a PKCS#11 URI, as written */
+    ABOUT_WORK,   /* nothing from outside */
 } subject;
 
 /* exit_status is the one place where a library error becomes an exit status. */
@@ -272,7 +273,20 @@ typedef struct config_list {
 } config_list;
 
 int config_list_read(const char *path, config_list *out);
+int receiver_read(const char *path, config_list *out); /* --to: or a certificate */
 void config_list_free(config_list *l);
+
+/* --- public.c --------------------------------------------------------------------------- */
+
+/* The file of --public or --certificate; NULL for neither. public_read sets the KEM and the
+ * public key of *c. Beside --key it is the user's own, whatever its certificate says of use
+ * and time. */
+const char *public_path(const options *o);
+int public_read(const options *o, tw_config *c);
+
+/* The same of a certificate's bytes; *found is false, and nothing said, when it is none. With
+ * `sealing` its use and time count. */
+int certificate_read(const char *path, const blob *file, bool sealing, tw_config *c, bool *found);
 
 /* --- stream.c, state.c ------------------------------------------------------------------ */
 

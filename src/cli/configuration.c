@@ -38,36 +38,85 @@ static tw_err decode(const blob *file, config_list *out)
     return tw_config_decode(file->data, file->len, out->items, out->count, &out->count);
 }
 
-int config_list_read(const char *path, config_list *out)
+static int decode_list(const char *path, const blob *file, config_list *out)
 {
-    blob file;
-    tw_err err;
-    bool pem;
-    int status;
+    const bool pem = file->len >= 10 && memcmp(file->data, "-----BEGIN", 10) == 0;
+    tw_err err = decode(file, out);
 
-    *out = (config_list){0};
-    status = blob_read(path, MAX_CONFIG_FILE, false, &file);
-    if (status != EX_OK) {
-        return status;
-    }
-    err = decode(&file, out);
     if (err == TW_OK && out->count == 0) {
         err = TW_ERR_KEY;
     }
-    out->bare = !is_list(file.data, file.len);
-    pem = file.len >= 10 && memcmp(file.data, "-----BEGIN", 10) == 0;
-    blob_free(&file);
-    if (err != TW_OK && pem) {
-        config_list_free(out);
-        return fail(EX_NOINPUT, path,
-                    "expected a configuration, came a PEM; make a configuration of its key with "
-                    "twoway config");
+    out->bare = !is_list(file->data, file->len);
+    if (err == TW_OK) {
+        return EX_OK;
     }
-    if (err != TW_OK) {
-        config_list_free(out);
-        return fail_tw(err, ABOUT_CONFIG, path);
+    config_list_free(out);
+    return pem ? fail(EX_NOINPUT, path,
+                      "expected a configuration, came a PEM; make a configuration of its key with "
+                      "twoway config")
+               : fail_tw(err, ABOUT_CONFIG, path);
+}
+
+int config_list_read(const char *path, config_list *out)
+{
+    blob file;
+    int status = blob_read(path, MAX_CONFIG_FILE, false, &file);
+
+    *out = (config_list){0};
+    if (status == EX_OK) {
+        status = decode_list(path, &file, out);
+        blob_free(&file);
     }
+    return status;
+}
+
+static void usual_suites(tw_config *c)
+{
+    static const tw_symmetric usual[] = {
+        {TW_KDF_HKDF_SHA256, TW_AEAD_AES_128_GCM},
+        {TW_KDF_HKDF_SHA256, TW_AEAD_AES_256_GCM},
+        {TW_KDF_HKDF_SHA256, TW_AEAD_CHACHA20_POLY1305},
+    };
+
+    c->symmetric_count = sizeof(usual) / sizeof(*usual);
+    memcpy(c->symmetric, usual, sizeof(usual));
+}
+
+/* What twoway config --certificate would make of it. */
+static int list_of_certificate(const char *path, const blob *file, config_list *out, bool *found)
+{
+    tw_config c = {.key_id = 1};
+    const int status = certificate_read(path, file, true, &c, found);
+
+    if (status != EX_OK || !*found) {
+        return status;
+    }
+    usual_suites(&c);
+    out->items = malloc(sizeof(*out->items));
+    if (out->items == NULL) {
+        return fail_tw(TW_ERR_MEMORY, ABOUT_WORK, path);
+    }
+    out->items[0] = c;
+    out->count = 1;
     return EX_OK;
+}
+
+int receiver_read(const char *path, config_list *out)
+{
+    blob file;
+    bool certificate;
+    int status = blob_read(path, MAX_CONFIG_FILE, false, &file);
+
+    *out = (config_list){0};
+    if (status != EX_OK) {
+        return status;
+    }
+    status = list_of_certificate(path, &file, out, &certificate);
+    if (status == EX_OK && !certificate) {
+        status = decode_list(path, &file, out);
+    }
+    blob_free(&file);
+    return status;
 }
 
 void config_list_free(config_list *l)
@@ -124,35 +173,13 @@ static int public_from_key(const options *o, tw_config *c)
     return status;
 }
 
-static int public_from_file(const options *o, tw_config *c)
-{
-    blob pem;
-    tw_err err;
-    const int status = blob_read(o->public_file, MAX_KEY_FILE, false, &pem);
-
-    if (status != EX_OK) {
-        return status;
-    }
-    err = tw_public_from_pem((const char *)pem.data, pem.len, NULL, &c->kem_id, c->public_key,
-                             sizeof(c->public_key), &c->public_len);
-    blob_free(&pem);
-    return err == TW_OK ? EX_OK : fail_tw(err, ABOUT_PUBLIC, o->public_file);
-}
-
 static void choose_suites(const options *o, tw_config *c)
 {
-    static const tw_symmetric usual[] = {
-        {TW_KDF_HKDF_SHA256, TW_AEAD_AES_128_GCM},
-        {TW_KDF_HKDF_SHA256, TW_AEAD_AES_256_GCM},
-        {TW_KDF_HKDF_SHA256, TW_AEAD_CHACHA20_POLY1305},
-    };
-
     if (o->suite_count > 0) {
         c->symmetric_count = o->suite_count;
         memcpy(c->symmetric, o->suites, o->suite_count * sizeof(*o->suites));
     } else {
-        c->symmetric_count = sizeof(usual) / sizeof(*usual);
-        memcpy(c->symmetric, usual, sizeof(usual));
+        usual_suites(c);
     }
 }
 
@@ -171,24 +198,36 @@ static int write_config(const options *o, const tw_config *c)
     return status == EX_OK ? output_commit(out) : status;
 }
 
-int run_config(const options *o)
+/* One source; but a token that lacks the public half of its key needs that beside. */
+static int check_sources(const options *o)
 {
-    const int sources = (o->key != NULL) + (o->public_file != NULL) + (o->show != NULL);
-    tw_config c = {.key_id = (uint8_t)(o->key_id == NO_KEY_ID ? 1 : o->key_id)};
-    int status;
+    const int files = (o->public_file != NULL) + (o->certificate != NULL);
+    const bool beside = o->key != NULL && is_uri(o->key) && files == 1;
+    const int sources = (o->key != NULL) + (beside ? 0 : files) + (o->show != NULL);
 
     if (sources != 1) {
-        return usage_error("expected one of --key, --public and --show, came %s",
+        return usage_error("expected one of --key, --public, --certificate and --show, came %s",
                            sources == 0 ? "none" : "several");
     }
     if (o->show != NULL &&
         (o->key_id != NO_KEY_ID || o->suite_count > 0 || o->bare || o->output != NULL)) {
         return usage_error("expected --show alone, came options for making a configuration");
     }
+    return EX_OK;
+}
+
+int run_config(const options *o)
+{
+    tw_config c = {.key_id = (uint8_t)(o->key_id == NO_KEY_ID ? 1 : o->key_id)};
+    int status = check_sources(o);
+
+    if (status != EX_OK) {
+        return status;
+    }
     if (o->show != NULL) {
         return show_all(o);
     }
     choose_suites(o, &c);
-    status = o->key != NULL ? public_from_key(o, &c) : public_from_file(o, &c);
+    status = o->key != NULL ? public_from_key(o, &c) : public_read(o, &c);
     return status == EX_OK ? write_config(o, &c) : status;
 }

@@ -37,6 +37,7 @@ static int status_of_misuse(subject about)
         return EX_USAGE;
     case ABOUT_KEY:
     case ABOUT_PUBLIC:
+    case ABOUT_CERTIFICATE:
     case ABOUT_CONFIG:
     case ABOUT_STATE:
         return EX_NOINPUT;
@@ -104,6 +105,15 @@ static const struct {
     {ABOUT_PUBLIC, TW_ERR_KEY,
      "expected a point of its curve, came one that no private key should meet; ask its owner for "
      "another"},
+    {ABOUT_CERTIFICATE, TW_ERR_FORMAT,
+     "expected a certificate (X.509, PEM or DER), came something else; check the path, or convert "
+     "it"},
+    {ABOUT_CERTIFICATE, TW_ERR_INVALID,
+     "expected a certificate of a key of P-256, P-384, P-521, X25519 or X448, came one of another "
+     "kind; ask its owner for one of these"},
+    {ABOUT_CERTIFICATE, TW_ERR_KEY,
+     "expected a certificate of a point of its curve, came one that no private key should meet; "
+     "ask its owner for another"},
     {ABOUT_CONFIG, TW_ERR_FORMAT,
      "expected a key configuration or a list of them, came bytes that are neither; fetch it again "
      "or make it with twoway config"},
@@ -136,7 +146,8 @@ static const struct {
      "expected a free session of the token in time, came none; try again when its other users are "
      "done"},
     {TW_ERR_TOKEN_POLICY,
-     "expected a key that the token lets derive, and keep what is derived if --never-export-dh says "
+     "expected a key that the token lets derive, and keep what is derived if --never-export-dh "
+     "says "
      "so, came one that it does not; allow CKA_DERIVE, or make a key with twoway keygen --token"},
     {TW_ERR_TOKEN_FAILED,
      "expected an answer from the token, came a failure of the device; look after it, then try "

@@ -92,16 +92,29 @@ int token_open(const options *o, const char *uri, tw_token **out)
     return err == TW_OK ? EX_OK : fail_uri(err, ABOUT_URI, uri);
 }
 
+/* `half` has no key unless one was given. */
+static int find_key(const options *o, const tw_config *half, keyring *out)
+{
+    const uint8_t *given = half->public_len > 0 ? half->public_key : NULL;
+    const tw_err err = tw_token_find_key(out->token, o->key, given, half->public_len, &out->key);
+
+    if (err == TW_ERR_KEY && given != NULL) {
+        return fail(exit_status(err, ABOUT_KEY), public_path(o),
+                    "expected the public half of the key that --key names, came another's; check "
+                    "which belongs to it");
+    }
+    return err == TW_OK ? EX_OK : fail_uri(err, ABOUT_KEY, o->key);
+}
+
 static int open_in_token(const options *o, keyring *out)
 {
-    tw_err err;
-    int status = token_open(o, o->key, &out->token);
+    tw_config half = {0};
+    int status = public_path(o) != NULL ? public_read(o, &half) : EX_OK;
 
-    if (status != EX_OK) {
-        return status;
+    if (status == EX_OK) {
+        status = token_open(o, o->key, &out->token);
     }
-    err = tw_token_find_key(out->token, o->key, NULL, 0, &out->key);
-    return err == TW_OK ? EX_OK : fail_uri(err, ABOUT_KEY, o->key);
+    return status == EX_OK ? find_key(o, &half, out) : status;
 }
 
 static int open_in_file(const options *o, keyring *out)

@@ -117,7 +117,7 @@ static int read_configs(sending *s)
         return fail_tw(TW_ERR_MEMORY, ABOUT_WORK, "request");
     }
     for (size_t i = 0; i < s->o->to_count && status == EX_OK; i++) {
-        status = config_list_read(s->o->to[i], &s->lists[i]);
+        status = receiver_read(s->o->to[i], &s->lists[i]);
     }
     return status == EX_OK ? choose_suite(s) : status;
 }

@@ -12,7 +12,7 @@
 
 #include "cli.h"
 
-enum { FIXED_PLACES = 8 }; /* those that are not counted by --to */
+enum { FIXED_PLACES = 9 }; /* those that are not counted by --to */
 
 typedef struct place {
     const char *option;
@@ -99,6 +99,7 @@ static void collect(places *all, const options *o)
     add(all, "IN", o->input, false);
     add(all, "--key", o->key != NULL && !is_uri(o->key) ? o->key : NULL, false);
     add(all, "--public", o->public_file, false);
+    add(all, "--certificate", o->certificate, false);
     add(all, "--config", o->config, false);
     add(all, "--pin-source", is_pin_file(o->pin_source) ? o->pin_source : NULL, false);
     for (size_t i = 0; i < o->to_count; i++) {

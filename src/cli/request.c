@@ -11,7 +11,7 @@ static int choose(const char *path, tw_config *chosen, tw_suite **suite)
     tw_header header;
     size_t index = 0;
     tw_err err;
-    const int status = config_list_read(path, &list);
+    const int status = receiver_read(path, &list);
 
     if (status != EX_OK) {
         return status;
@@ -100,7 +100,7 @@ static int request_one(const options *o)
 int run_request(const options *o)
 {
     if (o->to_count == 0) {
-        return usage_error("expected --to with a configuration, came none");
+        return usage_error("expected --to with a configuration or certificate, came none");
     }
     if (o->to_count > 1 && o->encap == NULL) {
         return usage_error("expected --encap with several --to, came none");

@@ -12,8 +12,8 @@ const verb cli_verbs[] = {
      "--token URI [--kem KEM] [--object NAME] [--id HEX] [-o FILE] [TOKEN]",
      "Make a key: in a file, or inside a token.", false},
     {"config", VERB_CONFIG, run_config,
-     "--key KEY|URI | --public FILE [--key-id N] [--suite KDF,AEAD]... [--bare] [-o CONFIG] "
-     "[TOKEN]\n"
+     "--key KEY|URI | --public FILE | --certificate FILE [--key-id N] [--suite KDF,AEAD]... "
+     "[--bare] [-o CONFIG] [TOKEN]\n"
      "--show CONFIG",
      "Write the configuration that senders need, or show one in words.", false},
     {"tokens", VERB_TOKENS, run_tokens, "[TOKEN]", "List tokens, and the keys that can receive.",
@@ -24,8 +24,8 @@ const verb cli_verbs[] = {
      "--to CONFIG [--to CONFIG... --encap DIR] [--exchange STATE] [FORMAT] [-o OUT] [IN]",
      "Seal a request, to one receiver or to many.", true},
     {"accept", VERB_ACCEPT, run_accept,
-     "--key KEY|URI [--key-id N | --config CONFIG] [--encap FILE] [--exchange STATE] [FORMAT] "
-     "[-o OUT] [IN] [TOKEN]",
+     "--key KEY|URI [--public FILE | --certificate FILE] [--key-id N | --config CONFIG] "
+     "[--encap FILE] [--exchange STATE] [FORMAT] [-o OUT] [IN] [TOKEN]",
      "Open a request.", true},
     {"respond", VERB_RESPOND, run_respond, "--exchange STATE [FORMAT] [-o OUT] [IN]",
      "Seal a response to a request that accept opened.", true},
@@ -37,12 +37,22 @@ const verb cli_verbs[] = {
 #define AT(member) offsetof(options, member)
 
 const option_row cli_options[] = {
-    {"to", "CONFIG", "seal to the owner of this configuration; with --encap, as often as needed",
+    {"to", "CONFIG",
+     "seal to the owner of this configuration or certificate; with --encap, as often as needed",
      AT(to), 0, 0, VERB_REQUEST, OPTION_TO, 0},
     {"key", "KEY|URI", "a private key in PEM, or the pkcs11: URI of one in a token", AT(key), 0, 0,
      VERB_CONFIG | VERB_ACCEPT, OPTION_TEXT, 0},
-    {"public", "FILE", "a public key in PEM instead of --key", AT(public_file), 0, 0, VERB_CONFIG,
-     OPTION_TEXT, 0},
+    {"public", "FILE",
+     "a public key in PEM instead of --key; or beside the URI of a key whose token has only the "
+     "private half",
+     AT(public_file), 0, 0, VERB_CONFIG, OPTION_TEXT, 0},
+    {"public", "FILE", "the public half in PEM of a key whose token has only the private one",
+     AT(public_file), 0, 0, VERB_ACCEPT, OPTION_TEXT, 0},
+    {"certificate", "FILE",
+     "someone's certificate, PEM or DER, instead of --key; or as --public beside a URI",
+     AT(certificate), 0, 0, VERB_CONFIG, OPTION_TEXT, 0},
+    {"certificate", "FILE", "the same out of a certificate, PEM or DER", AT(certificate), 0, 0,
+     VERB_ACCEPT, OPTION_TEXT, 0},
     {"show", "CONFIG", "print a configuration, or each of a list, in words", AT(show), 0, 0,
      VERB_CONFIG, OPTION_TEXT, 0},
     {"key-id", "N", "the key id, 0 to 255 (1)", AT(key_id), 0, 255, VERB_CONFIG | VERB_ACCEPT,

@@ -35,7 +35,8 @@ _twoway()
         mapfile -t COMPREPLY < <(compgen -W 'ask env:' -- "$cur"; compgen -f -- "$cur")
         return
         ;;
-    --key | --public | --show | --config | --to | --encap | --exchange | --module | -o | --output)
+    --key | --public | --certificate | --show | --config | --to | --encap | --exchange | \
+        --module | -o | --output)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
@@ -46,11 +47,14 @@ _twoway()
 
     case ${COMP_WORDS[1]} in
     keygen) words="--kem --token --object --id --output $token" ;;
-    config) words="--key --public --show --key-id --suite --bare --output $token" ;;
+    config) words="--key --public --certificate --show --key-id --suite --bare --output $token" ;;
     tokens) words=$token ;;
     inspect) words= ;;
     request) words="--to --encap --exchange --output $format" ;;
-    accept) words="--key --key-id --config --encap --exchange --output $format $token" ;;
+    accept)
+        words="--key --public --certificate --key-id --config --encap --exchange --output"
+        words+=" $format $token"
+        ;;
     respond | receive) words="--exchange --output $format" ;;
     *) return ;;
     esac
