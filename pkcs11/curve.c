@@ -92,7 +92,21 @@ const curve *twp_curve_by_params(const uint8_t *params, size_t len)
 enum {
     TAG_BIT_STRING = 0x03,
     TAG_OCTET_STRING = 0x04,
+    POINT_UNCOMPRESSED = 0x04,
 };
+
+/* A point of a NIST curve has a form of its own, of which KEMs take the uncompressed one alone:
+ * the hybrid ones are as long. */
+bool twp_point_copy(const curve *c, const uint8_t *point, uint8_t *out)
+{
+    bool nist = c->public_len != c->dh_len;
+
+    if (nist && point[0] != POINT_UNCOMPRESSED) {
+        return false;
+    }
+    memcpy(out, point, c->public_len);
+    return true;
+}
 
 /* The forms are told apart by their exact length: 04 begins an uncompressed point and
  * an OCTET STRING alike. The last two rows are a TPM's P-521, whose length byte lacks
@@ -117,8 +131,7 @@ bool twp_point_decode(const curve *c, const uint8_t *in, size_t len, uint8_t *ou
     } else {
         return false;
     }
-    memcpy(out, in + skip, n);
-    return true;
+    return twp_point_copy(c, in + skip, out);
 }
 
 size_t twp_point_encode(const curve *c, const uint8_t *point, uint8_t *out)

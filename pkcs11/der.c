@@ -80,8 +80,7 @@ static bool spki_content(const curve *c, bytes spki, uint8_t *out)
         bits.data[0] != 0) {
         return false;
     }
-    memcpy(out, bits.data + 1, c->public_len);
-    return true;
+    return twp_point_copy(c, bits.data + 1, out);
 }
 
 bool twp_spki_point(const curve *c, const uint8_t *der, size_t len, uint8_t *out)

@@ -27,7 +27,9 @@ const curve *twp_curve_by_kem(uint16_t kem_id);
 const curve *twp_curve_by_params(const uint8_t *params, size_t len);
 
 /* twp_point_decode takes CKA_EC_POINT in any form that tokens use and writes c->public_len
- * bytes; twp_point_encode writes a DER OCTET STRING, at most 3 more. */
+ * bytes; twp_point_encode writes a DER OCTET STRING, at most 3 more. twp_point_copy takes one
+ * of the KEM's own form and nothing around it. */
+bool twp_point_copy(const curve *c, const uint8_t *point, uint8_t *out);
 bool twp_point_decode(const curve *c, const uint8_t *in, size_t len, uint8_t *out);
 size_t twp_point_encode(const curve *c, const uint8_t *point, uint8_t *out);
 

@@ -174,6 +174,30 @@ static void must_read(reader *read, const curve *c, const uint8_t *der, size_t l
     }
 }
 
+/* The other forms of a point that have its length: hybrid, and those that have none. */
+Test(encodings, a_nist_point_is_uncompressed_or_none)
+{
+    for (size_t i = 0; i < KEMS; i++) {
+        const curve *c = twp_curve_by_kem(kems[i]);
+        uint8_t point[MAX_PUBLIC_EC], der[MAX_PUBLIC_EC + 3], out[MAX_PUBLIC_EC];
+        bool nist = openssl_names[i].group != NULL;
+        made m;
+
+        make(i, &m);
+        for (unsigned form = 0; form < 256; form++) {
+            fill(point, c->public_len);
+            point[0] = (uint8_t)form;
+            must(decode_exact(c, point, c->public_len, out) == (!nist || form == 4));
+            must(decode_exact(c, der, twp_point_encode(c, point, der), out) ==
+                 (!nist || form == 4));
+            m.spki[m.spki_len - c->public_len] = (uint8_t)form;
+            must(twp_spki_point(c, m.spki, m.spki_len, out) == (!nist || form == 4));
+        }
+        OPENSSL_free(m.spki);
+        OPENSSL_free(m.certificate);
+    }
+}
+
 Test(encodings, public_keys_are_read_from_certificates_and_infos)
 {
     for (size_t i = 0; i < KEMS; i++) {
