@@ -150,8 +150,16 @@ static int unknown_option(char *const argv[])
                        (int)strcspn(argv[optind - 1], "="), argv[optind - 1]);
 }
 
+/* A value that was forgotten: getopt takes the next option for it, which would then name a
+ * file, or be shown with the PIN in it. */
+static bool is_forgotten(char *const argv[])
+{
+    return optarg != NULL && optarg == argv[optind - 1] && strncmp(optarg, "--", 2) == 0;
+}
+
 static int parse_options(const verb *v, int argc, char **argv, options *o)
 {
+    const option_row *row;
     accepted a;
     int found, status;
 
@@ -164,8 +172,12 @@ static int parse_options(const verb *v, int argc, char **argv, options *o)
         if (found == '?') {
             return unknown_option(argv);
         }
-        status = set_option(
-            o, found >= FIRST_LONG ? &cli_options[found - FIRST_LONG] : a.by_letter[found], optarg);
+        row = found >= FIRST_LONG ? &cli_options[found - FIRST_LONG] : a.by_letter[found];
+        if (is_forgotten(argv)) {
+            return usage_error("expected %s after --%s, came the option '%.*s'", row->arg,
+                               row->name, (int)strcspn(optarg, "="), optarg);
+        }
+        status = set_option(o, row, optarg);
         if (status != EX_OK) {
             return status;
         }

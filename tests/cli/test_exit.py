@@ -62,6 +62,19 @@ class Usage(Case):
                 run = self.run_twoway("accept", "--key", uri, code=None)
                 self.assertIn(f"twoway: {scheme}token=none: ", run.err)
 
+    def test_an_option_is_not_taken_for_a_value_that_was_forgotten(self):
+        self.key_and_config()
+        pin, before = "--pin-source=" + self.secrets[0].decode(), self.names()
+        for args in (["keygen", "--id", pin], ["accept", "--key-id", pin, "--key", "key"],
+                     ["config", "--key", pin], ["keygen", "-o", "--force"],
+                     ["request", "--to", "config", "--exchange", "--chunked"],
+                     ["request", "--to", "config", "--label", "--", "in"]):
+            run = self.run_twoway(*args, code=USAGE)
+            self.assertIn("came the option '--", run.err)
+        self.assertEqual(self.names(), before)
+        self.run_twoway("request", "--to", "config", "--label=--chunked", "-o", "./--force")
+        self.assertIn("--force", self.names())
+
     def test_help_and_version_need_nothing_else(self):
         for verb in ("keygen", "config", "tokens", "inspect", "request", "accept", "respond",
                      "receive"):
