@@ -8,33 +8,6 @@
 
 static uint32_t rng_state;
 
-uint8_t take_byte(bytes *in)
-{
-    uint8_t first = 0;
-
-    if (in->len > 0) {
-        first = in->data[0];
-        *in = bytes_from(*in, 1);
-    }
-    return first;
-}
-
-size_t take_short(bytes *in)
-{
-    size_t high = take_byte(in);
-
-    return high << 8 | take_byte(in);
-}
-
-bytes take(bytes *in, size_t most)
-{
-    size_t len = in->len < most ? in->len : most;
-    bytes taken = bytes_part(*in, 0, len);
-
-    *in = bytes_from(*in, len);
-    return taken;
-}
-
 static tw_err fill(void *arg, uint8_t *out, size_t len)
 {
     (void)arg;

@@ -18,6 +18,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 uint8_t take_byte(bytes *in);
 size_t take_short(bytes *in); /* two bytes, the higher first */
 bytes take(bytes *in, size_t most);
+/* take_length is a length of plaintext, at most FUZZ_PLAIN: one byte, itself below 240, from
+ * there on one of those around which something changes. */
+size_t take_length(bytes *in);
+bytes take_copy(bytes *in, size_t most); /* alone in memory, so that reading on shows */
+
+/* What all plaintexts are a beginning of. */
+#define FUZZ_PLAIN 40000
+bytes fuzz_plain(void);
 
 /* A source of randomness that starts over at fuzz_rng_reset. One for all. */
 tw_rng fuzz_rng(void);

@@ -33,7 +33,7 @@ static void make_exchanges(peers *p)
 
 void peers_start_with(peers *p, const tw_suite *suite, const tw_key *key, const tw_rng *rng)
 {
-    *p = (peers){.suite = suite, .key = key};
+    *p = (peers){.suite = suite, .key = key, .rng = rng};
     must_ok(
         tw_sender_new(suite, PEERS_KEY_ID, key->public_key, key->kem->public_len, rng, &p->sender));
     must_ok(tw_receiver_new(suite, PEERS_KEY_ID, key, rng, &p->receiver));
@@ -75,7 +75,7 @@ static tw_sealer *multi_begin(const peers *p, message *m)
 
     m->head = bytes_new(tw_multi_head_len(p->suite));
     m->encap = bytes_new(tw_multi_encap_len(p->suite));
-    must_ok(tw_multi_new(p->suite, &m->format, NULL, m->head.data, m->head.len, &sealer, &multi));
+    must_ok(tw_multi_new(p->suite, &m->format, p->rng, m->head.data, m->head.len, &sealer, &multi));
     must_ok(tw_multi_encap(multi, PEERS_KEY_ID, p->key->public_key, p->key->kem->public_len,
                            m->encap.data, m->encap.len, NULL));
     tw_multi_free(multi);

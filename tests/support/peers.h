@@ -32,6 +32,7 @@ const char *kind_name(kind k);
 typedef struct peers {
     const tw_suite *suite;
     const tw_key *key;
+    const tw_rng *rng;   /* NULL: libcrypto's */
     tw_suite *own_suite; /* NULL when the test brought its own */
     tw_key *own_key;
     tw_sender *sender;
@@ -41,7 +42,7 @@ typedef struct peers {
 } peers;
 
 /* peers_start makes software keys and the built-in suite; peers_start_with takes
- * what a test injects (borrowed; rng may be NULL). */
+ * what a test injects (borrowed, the tw_rng itself too; it may be NULL). */
 void peers_start(peers *p, triple t);
 void peers_start_with(peers *p, const tw_suite *suite, const tw_key *key, const tw_rng *rng);
 void peers_end(peers *p);

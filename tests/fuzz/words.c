@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "words.h"
+
+#include <string.h>
+
+#include "support/check.h"
+
+const char *const words[] = {
+    "keygen",
+    "config",
+    "tokens",
+    "inspect",
+    "request",
+    "accept",
+    "respond",
+    "receive",
+    "--help",
+    "--version",
+    "--to",
+    "--key",
+    "--public",
+    "--show",
+    "--key-id",
+    "--config",
+    "--suite",
+    "--bare",
+    "--kem",
+    "--token",
+    "--object",
+    "--id",
+    "--encap",
+    "--exchange",
+    "--chunked",
+    "--max-chunk",
+    "--label",
+    "--max-size",
+    "--module",
+    "--pin-source",
+    "--output",
+    "--force",
+    "--quiet",
+    "-o",
+    "-h",
+    "-ofile",
+    "-",
+    "--",
+    "in",
+    "key",
+    "public",
+    "config",
+    "bare",
+    "asked",
+    "got",
+    "whole",
+    "chunks",
+    "answer",
+    "encap",
+    "many",
+    "new",
+    "none",
+    "--to=config",
+    "--key=key",
+    "--exchange=new",
+    "--encap=new",
+    "p256",
+    "x25519",
+    "hkdf-sha256,aes-128-gcm",
+    "hkdf-sha512,chacha20-poly1305",
+    "0",
+    "1",
+    "7",
+    "255",
+    "256",
+    "16383",
+    "16384",
+    "65536",
+    "18446744073709551616",
+    "00ff",
+    "--key-id=1",
+    "--max-chunk=1",
+    "--max-chunk=",
+    "--suite=hkdf-sha256,aes-256-gcm",
+    "--chunked=yes",
+    "--ch",
+    "--ma",
+    "--pin-source=" WORDS_PIN,
+    "--pin-s=" WORDS_PIN,
+    "--pin-source\n" WORDS_PIN,
+    "--key\npkcs11:token=a;object=b?pin-value=" WORDS_PIN,
+    "--token\npkcs11:token=a?pin-value=" WORDS_PIN,
+    "--to\nconfig",
+    "--key\nkey",
+    "--public\npublic",
+    "--show\nconfig",
+    "--exchange\nasked",
+    "--exchange\ngot",
+    "--exchange\nnew",
+    "--encap\nencap",
+    "-o\nout",
+    "-o\nin",
+    "-o\nkey",
+    "",
+};
+
+const size_t word_count = sizeof(words) / sizeof(words[0]);
+
+size_t words_place(const char *word)
+{
+    size_t i = 0;
+
+    while (i < word_count && strcmp(words[i], word) != 0) {
+        i++;
+    }
+    must(i < word_count);
+    return i;
+}
