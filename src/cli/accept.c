@@ -174,12 +174,16 @@ static int accept_head(const options *o, const input *in, opening *p)
 {
     const tw_format format = format_of(o);
     tw_exchange **exchange = o->exchange != NULL ? &p->exchange : NULL;
-    const tw_err err =
-        o->encap == NULL
-            ? tw_receiver_accept(p->receiver, &format, p->head, p->head_len, &p->body, exchange)
-            : tw_receiver_accept_multi(p->receiver, &format, p->encap.data, p->encap.len, p->head,
-                                       p->head_len, &p->body, exchange);
+    tw_err err;
 
+    if (is_uri(o->key)) {
+        waiting_begin();
+    }
+    err = o->encap == NULL
+              ? tw_receiver_accept(p->receiver, &format, p->head, p->head_len, &p->body, exchange)
+              : tw_receiver_accept_multi(p->receiver, &format, p->encap.data, p->encap.len, p->head,
+                                         p->head_len, &p->body, exchange);
+    (void)waiting_end();
     if (err == TW_OK) {
         return EX_OK;
     }

@@ -221,13 +221,23 @@ void interrupts_block(bool block);
 
 void progress_start(const char *what, const input *in);
 void progress_update(void);
-void progress_clear(void); /* before anything else is printed */
+void progress_clear(void); /* before anything else is printed; waiting_clear too */
 void progress_end(void);
+
+/* --- waiting.c ----------------------------------------------------------------- */
+
+/* Around a call that a token answers: after a second without an answer, a line on the terminal
+ * says that a person may have to do something. Begin shows nothing with --quiet or without a
+ * terminal; end takes the line back, and says whether there was a beginning. */
+void waiting_begin(void);
+bool waiting_end(void);
+void waiting_clear(void); /* takes it back for now */
 
 /* --- pin.c ---------------------------------------------------------------------- */
 
 /* pin_supply answers tw_token_options.pin; arg is the options. */
 tw_err pin_supply(void *arg, const char *token_label, char *buf, size_t cap, size_t *len);
+void pin_forget(void);       /* what was typed */
 void terminal_restore(void); /* async-signal-safe */
 
 /* --- key.c ------------------------------------------------------------------------ */

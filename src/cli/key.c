@@ -87,8 +87,11 @@ static int fail_uri(tw_err err, subject about, const char *uri)
 int token_open(const options *o, const char *uri, tw_token **out)
 {
     const tw_token_options settings = token_options(o);
-    const tw_err err = tw_token_open(uri, &settings, out);
+    tw_err err;
 
+    waiting_begin();
+    err = tw_token_open(uri, &settings, out);
+    (void)waiting_end();
     return err == TW_OK ? EX_OK : fail_uri(err, ABOUT_URI, uri);
 }
 
@@ -96,8 +99,11 @@ int token_open(const options *o, const char *uri, tw_token **out)
 static int find_key(const options *o, const tw_config *half, keyring *out)
 {
     const uint8_t *given = half->public_len > 0 ? half->public_key : NULL;
-    const tw_err err = tw_token_find_key(out->token, o->key, given, half->public_len, &out->key);
+    tw_err err;
 
+    waiting_begin();
+    err = tw_token_find_key(out->token, o->key, given, half->public_len, &out->key);
+    (void)waiting_end();
     if (err == TW_ERR_KEY && given != NULL) {
         return fail(exit_status(err, ABOUT_KEY), public_path(o),
                     "expected the public half of the key that --key names, came another's; check "

@@ -80,8 +80,10 @@ static int generate_in_token(const options *o, tw_token *token, tw_key **key)
     if (o->id_len == 0 && getrandom(random_id, sizeof(random_id), 0) != NEW_ID_LEN) {
         return fail_tw(TW_ERR_RANDOM, ABOUT_WORK, "keygen");
     }
+    waiting_begin();
     err = tw_token_generate(token, kem_of(o), name, o->id_len != 0 ? o->id : random_id,
                             o->id_len != 0 ? o->id_len : sizeof(random_id), key);
+    (void)waiting_end();
     if (err == TW_ERR_STATE) {
         return fail(EX_CANTCREAT, name,
                     "expected a new name and id for the key, came one that the token has already; "

@@ -88,6 +88,7 @@ int main(int argc, char **argv)
         status = text_flush();
     }
     progress_end();
+    pin_forget();
     outputs_finish(status == EX_OK);
     return status;
 }

@@ -87,7 +87,7 @@ static void prompt(int fd, const char *label)
     dprintf(fd, "': ");
 }
 
-static tw_err from_terminal(const char *label, char *buf, size_t cap, size_t *len)
+static tw_err ask(const char *label, char *buf, size_t cap, size_t *len)
 {
     const int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
     tw_err err;
@@ -106,6 +106,43 @@ static tw_err from_terminal(const char *label, char *buf, size_t cap, size_t *le
     terminal_restore();
     terminal = -1;
     (void)close(fd);
+    return err;
+}
+
+/* A key may want a login before each use, and has at least two in one command. Its owner, who
+ * started that, types the PIN once. */
+static struct {
+    char label[64];
+    char pin[TW_TOKEN_MAX_PIN];
+    size_t len;
+} typed;
+
+void pin_forget(void)
+{
+    tw_wipe(&typed, sizeof(typed));
+}
+
+static tw_err from_terminal(const char *label, char *buf, size_t cap, size_t *len)
+{
+    const bool known = typed.len > 0 && typed.len <= cap && strcmp(label, typed.label) == 0;
+    bool waiting;
+    tw_err err;
+
+    if (known) {
+        memcpy(buf, typed.pin, typed.len);
+        *len = typed.len;
+        return TW_OK;
+    }
+    waiting = waiting_end(); /* it is the token that waits now */
+    err = ask(label, buf, cap, len);
+    if (err == TW_OK && *len <= sizeof(typed.pin) && strlen(label) < sizeof(typed.label)) {
+        strcpy(typed.label, label);
+        memcpy(typed.pin, buf, *len);
+        typed.len = *len;
+    }
+    if (waiting) {
+        waiting_begin();
+    }
     return err;
 }
 

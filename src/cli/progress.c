@@ -77,6 +77,7 @@ void progress_update(void)
 
 void progress_clear(void)
 {
+    waiting_clear();
     if (progress.shown) {
         fprintf(stderr, "\r\033[K");
         (void)fflush(stderr);

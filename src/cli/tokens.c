@@ -66,6 +66,7 @@ static tw_err on_item(void *arg, const tw_token_info *token, const tw_token_key_
 {
     listing *l = arg;
 
+    progress_clear();
     if (key != NULL) {
         print_key(key);
         return TW_OK;
@@ -87,7 +88,9 @@ int run_tokens(const options *o)
     if (o->pin_source == NULL) {
         settings.pin = NULL; /* only a PIN that was given; none is asked for */
     }
+    waiting_begin();
     err = tw_token_list(NULL, &settings, on_item, &l);
+    (void)waiting_end();
     if (err == TW_OK) {
         err = l.login;
     }

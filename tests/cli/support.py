@@ -171,7 +171,10 @@ class FaultCase(TokenCase):
         self.module = self.login[1] = os.environ["TWOWAY_FAULT"]
 
     def script(self, *lines):
-        (self.tokens / "script").write_text("\n".join(lines) + "\n")
+        """Holds from the module's next call on."""
+        new = self.tokens / "script.new"
+        new.write_text("\n".join(lines) + "\n")
+        new.rename(self.tokens / "script")
 
 
 def find_softhsm():

@@ -8,6 +8,8 @@ import signal
 import termios
 import time
 
+import support
+
 
 class Terminal:
     """Runs `argv` in a session of its own whose terminal this is. Descriptors given in
@@ -71,3 +73,10 @@ class Terminal:
                 return os.waitstatus_to_exitcode(status)
         os.kill(self.pid, signal.SIGKILL)
         raise AssertionError(f"did not end; saw {self.seen!r}")
+
+
+class TerminalMixin:
+    """For a support.Case."""
+
+    def terminal(self, *args, files=None):
+        return Terminal([support.TWOWAY, *args], self.dir, self.env, files)

@@ -4,14 +4,8 @@ import os
 import signal
 import time
 
-import support
 from support import NOT_PERMITTED, PIN, USAGE, Case, TokenCase, main
-from terminal import Terminal
-
-
-class TerminalMixin:
-    def terminal(self, *args, files=None):
-        return Terminal([support.TWOWAY, *args], self.dir, self.env, files)
+from terminal import TerminalMixin
 
 
 class Ciphertext(TerminalMixin, Case):
