@@ -41,6 +41,7 @@ int main(int argc, char *argv[])
     stored_seeds();
     key_seeds();
     command_seeds();
+    token_seeds();
     bytes_release(0);
     return EXIT_SUCCESS;
 }

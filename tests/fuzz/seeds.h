@@ -12,5 +12,6 @@ void message_seeds(void); /* sealed, opener, response, multi */
 void stored_seeds(void);  /* config, exchange */
 void key_seeds(void);     /* pem, encoding */
 void command_seeds(void);
+void token_seeds(void);
 
 #endif
