@@ -178,11 +178,25 @@ static tw_err check_pin(tw_token *t, const char *pin, size_t len, CK_FLAGS flags
     return TW_OK;
 }
 
+/* Once, and no refusal: below a closed folder, or in a container, the mode alone says little. */
+static void tell_open_file(tw_token *t)
+{
+    failure note = {0};
+
+    if (!t->told_open) {
+        (void)twp_fail_text(&note, TW_OK,
+                            "everybody may read or change the PIN file %s: chmod o= it",
+                            p11_kit_uri_get_pin_source(t->uri.uri));
+        twp_token_report(t, "log in", &note);
+    }
+    t->told_open = true;
+}
+
 static tw_err log_in(tw_token *t, session *s, CK_USER_TYPE user, const CK_TOKEN_INFO *info,
                      failure *why)
 {
     char pin[TW_TOKEN_MAX_PIN], label[sizeof(info->label) + 1];
-    bool attended = false;
+    pin_facts facts;
     size_t len = 0;
     tw_err err;
 
@@ -194,9 +208,12 @@ static tw_err log_in(tw_token *t, session *s, CK_USER_TYPE user, const CK_TOKEN_
         return send_pin(t, s, user, info->flags, NULL, 0, why); /* typed on the token itself */
     }
     twp_slot_text(info->label, sizeof(info->label), label);
-    err = twp_pin_get(&t->opt, &t->uri, label, pin, &len, &attended, why);
+    err = twp_pin_get(&t->opt, &t->uri, label, pin, &len, &facts, why);
+    if (facts.open_to_all) {
+        tell_open_file(t);
+    }
     if (err == TW_OK) {
-        err = check_pin(t, pin, len, info->flags, attended, why);
+        err = check_pin(t, pin, len, info->flags, facts.attended, why);
     }
     if (err == TW_OK) {
         err = send_pin(t, s, user, info->flags, pin, len, why);

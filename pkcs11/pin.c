@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE /* secure_getenv */
+
 #include "token.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +16,27 @@ bool twp_pin_given(const settings *s, const token_uri *u)
 {
     return s->pin != NULL || u->pin_value != NULL ||
            (u->uri != NULL && p11_kit_uri_get_pin_source(u->uri) != NULL);
+}
+
+/* What systemd puts there for a service (systemd.exec(5), LoadCredential=) is named alone. */
+static tw_err credential_path(const char *name, char path[PATH_MAX], failure *why)
+{
+    const char *folder = secure_getenv("CREDENTIALS_DIRECTORY");
+
+    if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL) {
+        return twp_fail_text(why, TW_ERR_INVALID,
+                             "pin-source=credential: must go on with a credential's name");
+    }
+    if (folder == NULL) {
+        return twp_fail_text(why, TW_ERR_TOKEN_PIN,
+                             "there is no credential %s, for CREDENTIALS_DIRECTORY is not set: add "
+                             "LoadCredential= to the unit",
+                             name);
+    }
+    if (snprintf(path, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX) {
+        return twp_fail_text(why, TW_ERR_TOKEN_PIN, "CREDENTIALS_DIRECTORY is too long");
+    }
+    return TW_OK;
 }
 
 /* RFC 7512 section 2.4: a file URI or, as everyone writes it, a path. A leading '|'
@@ -64,7 +90,8 @@ static void cut_line_ending(const char *buf, size_t *len)
     }
 }
 
-static tw_err open_file(const char *path, int *fd, failure *why)
+/* The group may be the one that a service runs in, or stand for an access list. */
+static tw_err open_file(const char *path, int *fd, pin_facts *facts, failure *why)
 {
     struct stat st;
 
@@ -74,6 +101,7 @@ static tw_err open_file(const char *path, int *fd, failure *why)
                              strerror(errno));
     }
     if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        facts->open_to_all = (st.st_mode & S_IRWXO) != 0;
         return TW_OK;
     }
     close(*fd);
@@ -81,18 +109,15 @@ static tw_err open_file(const char *path, int *fd, failure *why)
     return twp_fail_text(why, TW_ERR_TOKEN_PIN, "the PIN file %s is not a regular file", path);
 }
 
-static tw_err from_source(const char *source, char buf[TW_TOKEN_MAX_PIN], size_t *len, failure *why)
+static tw_err from_file(const char *path, char buf[TW_TOKEN_MAX_PIN], size_t *len, pin_facts *facts,
+                        failure *why)
 {
     char raw[TW_TOKEN_MAX_PIN + 3]; /* "\r\n" and one too many */
-    const char *path = source_path(source);
     size_t raw_len = 0;
     tw_err err;
     int fd;
 
-    if (path == NULL) {
-        return twp_fail_text(why, TW_ERR_INVALID, "pin-source must be a path or a file: URI");
-    }
-    err = open_file(path, &fd, why);
+    err = open_file(path, &fd, facts, why);
     if (err != TW_OK) {
         return err;
     }
@@ -112,6 +137,26 @@ static tw_err from_source(const char *source, char buf[TW_TOKEN_MAX_PIN], size_t
     }
     tw_wipe(raw, sizeof(raw));
     return err;
+}
+
+static tw_err from_source(const char *source, char buf[TW_TOKEN_MAX_PIN], size_t *len,
+                          pin_facts *facts, failure *why)
+{
+    char credential[PATH_MAX];
+    const char *path = source_path(source);
+    tw_err err;
+
+    if (path == NULL) {
+        return twp_fail_text(why, TW_ERR_INVALID, "pin-source must be a path or a file: URI");
+    }
+    if (strncmp(source, "credential:", 11) == 0) {
+        err = credential_path(source + 11, credential, why);
+        if (err != TW_OK) {
+            return err;
+        }
+        path = credential;
+    }
+    return from_file(path, buf, len, facts, why);
 }
 
 static tw_err from_value(const char *value, char buf[TW_TOKEN_MAX_PIN], size_t *len, failure *why)
@@ -141,18 +186,18 @@ static tw_err from_callback(const settings *s, const char *label, char buf[TW_TO
 }
 
 tw_err twp_pin_get(const settings *s, const token_uri *u, const char *label,
-                   char buf[TW_TOKEN_MAX_PIN], size_t *len, bool *attended, failure *why)
+                   char buf[TW_TOKEN_MAX_PIN], size_t *len, pin_facts *facts, failure *why)
 {
     const char *source = p11_kit_uri_get_pin_source(u->uri);
     tw_err err;
 
     *len = 0;
-    *attended = false;
+    *facts = (pin_facts){0};
     if (s->pin != NULL && (s->pin_first || (source == NULL && u->pin_value == NULL))) {
-        *attended = true;
+        facts->attended = true;
         err = from_callback(s, label, buf, len, why);
     } else if (source != NULL) {
-        err = from_source(source, buf, len, why);
+        err = from_source(source, buf, len, facts, why);
     } else if (u->pin_value != NULL) {
         err = from_value(u->pin_value, buf, len, why);
     } else {

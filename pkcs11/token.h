@@ -77,10 +77,13 @@ void twp_uri_clear(token_uri *u);
 CK_ULONG twp_uri_names(const token_uri *u, CK_ATTRIBUTE out[2]);
 char *twp_uri_format(const CK_TOKEN_INFO *info, const CK_ATTRIBUTE *label, const CK_ATTRIBUTE *id);
 
-/* twp_pin_get asks the sources in their order. `attended`: it came from the callback, where a
- * person may be. The caller wipes `buf`. */
+/* twp_pin_get asks the sources in their order. The caller wipes `buf`. */
+typedef struct pin_facts {
+    bool attended;    /* it came from the callback, where a person may be */
+    bool open_to_all; /* it is in a file that everybody may read or change */
+} pin_facts;
 tw_err twp_pin_get(const settings *s, const token_uri *u, const char *label,
-                   char buf[TW_TOKEN_MAX_PIN], size_t *len, bool *attended, failure *why);
+                   char buf[TW_TOKEN_MAX_PIN], size_t *len, pin_facts *facts, failure *why);
 bool twp_pin_given(const settings *s, const token_uri *u);
 
 /* --- module.c, load.c --------------------------------------------------------------- */
@@ -258,6 +261,7 @@ struct tw_token {
     refusal refused[KEPT_REFUSALS]; /* the PINs not to be sent again, a ring */
     unsigned refused_next;
     bool seen_locked, accepted; /* the token, by its flags; some PIN */
+    bool told_open;             /* of its file */
 };
 
 /* What an operation works with. */

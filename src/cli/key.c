@@ -53,7 +53,7 @@ char *uri_for_message(const char *uri)
 static void on_token_event(void *arg, const tw_token_event *event)
 {
     (void)arg;
-    note("token", "%s", event->message);
+    (event->err == TW_OK ? warn : note)("token", "%s", event->message);
 }
 
 tw_token_options token_options(const options *o)

@@ -185,8 +185,9 @@ static tw_err from_file(const char *path, char *buf, size_t cap, size_t *len)
         return no_pin("expected the file that --pin-source names, came none that can be read; "
                       "check its path");
     }
-    if (fstat(in.fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        warn(path, "expected a file that only its owner may read, came mode %03o; chmod 600 it",
+    /* The group may be the one that a service runs in, or stand for an access list. */
+    if (fstat(in.fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IRWXO) != 0) {
+        warn(path, "expected a file that not everybody may read, came mode %03o; chmod o= it",
              (unsigned)st.st_mode & 0777U);
     }
     if (input_head(&in, text, sizeof(text), &got) != EX_OK) {

@@ -154,11 +154,29 @@ class PinSources(TokenCase):
             run = self.accept("?pin-value=wrong-guess", *quiet, code=NOT_PERMITTED)
             self.assertIn("expected the token's PIN", run.err)
 
-    def test_a_pin_that_others_may_read_is_warned_of(self):
-        self.path("pin").chmod(0o644)
-        self.assertRegex(self.accept("", "--pin-source", "pin").err,
-                         r"\Atwoway: warning: pin: expected .* mode 644; ")
-        self.assertEqual(self.accept("", "--pin-source", "pin", "--quiet").err, "")
+    def test_a_pin_that_everybody_may_read_is_warned_of(self):
+        query = f"?pin-source={self.path('pin')}"
+        for mode, warned in ((0o644, True), (0o602, True), (0o640, False), (0o400, False)):
+            self.path("pin").chmod(mode)
+            for run in (self.accept("", "--pin-source", "pin"), self.accept(query)):
+                self.assertRegex(run.err, r"\Atwoway: warning: .*pin.*chmod o= it\n\Z"
+                                 if warned else r"\A\Z")
+            self.assertEqual(self.accept("", "--pin-source", "pin", "--quiet").err, "")
+            self.assertEqual(self.accept(query, "--quiet").err, "")
+
+    def test_systemds_credentials(self):
+        """As a unit names them, by %d or by the variable; and by name in a URI."""
+        self.path("credentials").mkdir()
+        self.path("pin").rename(self.path("credentials/pin"))
+        self.env["CREDENTIALS_DIRECTORY"] = str(self.path("credentials"))
+        path = str(self.path("credentials/pin"))
+        for query, more in (("", ["--pin-source", path]), ("?pin-source=credential:pin", [])):
+            self.assertEqual(self.accept(query, *more).out, b"x")
+        self.accept("?pin-source=credential:none", code=NOT_PERMITTED)
+        self.accept("?pin-source=credential:../pin", code=USAGE)
+        del self.env["CREDENTIALS_DIRECTORY"]
+        self.assertIn("LoadCredential", self.accept("?pin-source=credential:pin",
+                                                    code=NOT_PERMITTED).err)
 
     def test_one_line_ending_is_not_part_of_it(self):
         for text, code in ((PIN + "\n", 0), (PIN + "\r\n", 0), (PIN, 0),

@@ -46,7 +46,9 @@ void gateway_open(gateway *g, const char *uri)
         err = find_key(g, uri);
     }
     if (err != TW_OK) {
-        errx(1, "%s: %s", uri, tw_strerror(err));
+        bool person = err == TW_ERR_TOKEN_PIN || err == TW_ERR_TOKEN_POLICY;
+
+        errx(person ? NOT_PERMITTED : 1, "%s: %s", uri, tw_strerror(err));
     }
     CHECK(tw_suite_new(g->key->kem->id, TW_KDF_HKDF_SHA256, TW_AEAD_AES_128_GCM, NULL, &g->suite));
     CHECK(tw_receiver_new(g->suite, 1, g->key, NULL, &g->receiver));
@@ -221,11 +223,16 @@ void say_ready(int ready)
     close(ready);
 }
 
-/* Comes back when the child is ready, or with -1 when it ended before. */
-static pid_t start(child_function *child, int listener, const char *uri)
+static int exit_code(int status)
+{
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+/* Comes back when the child is ready, or with -1 and its exit code when it ended before. */
+static pid_t start(child_function *child, int listener, const char *uri, int *ended)
 {
     sigset_t set = waited_for();
-    int ready[2];
+    int ready[2], status = 0;
     char byte;
     pid_t pid;
 
@@ -240,7 +247,8 @@ static pid_t start(child_function *child, int listener, const char *uri)
     }
     close(ready[1]);
     if (read(ready[0], &byte, 1) != 1) {
-        waitpid(pid, NULL, 0);
+        waitpid(pid, &status, 0);
+        *ended = exit_code(status);
         pid = -1;
     }
     close(ready[0]);
@@ -249,14 +257,15 @@ static pid_t start(child_function *child, int listener, const char *uri)
 
 /* Replaces those that were killed; how many are left. */
 static size_t look_after(pid_t *pids, size_t count, child_function *child, int listener,
-                         const char *uri)
+                         const char *uri, int *ended)
 {
     size_t left = 0;
     int status;
 
     for (size_t i = 0; i < count; i++) {
         if (pids[i] > 0 && waitpid(pids[i], &status, WNOHANG) == pids[i]) {
-            pids[i] = WIFSIGNALED(status) ? start(child, listener, uri) : -1;
+            *ended = exit_code(status);
+            pids[i] = WIFSIGNALED(status) ? start(child, listener, uri, ended) : -1;
         }
         left += pids[i] > 0;
     }
@@ -267,16 +276,16 @@ int keep_children(size_t count, child_function *child, int listener, const char 
 {
     sigset_t set = waited_for();
     pid_t pids[CHILDREN] = {0};
-    int signal = 0;
+    int signal = 0, ended = 1;
 
     sigprocmask(SIG_BLOCK, &set, NULL);
     for (size_t i = 0; i < count && i < CHILDREN; i++) {
-        pids[i] = start(child, listener, uri);
+        pids[i] = start(child, listener, uri, &ended);
         if (pids[i] < 0) {
             break; /* the next would fare no better */
         }
     }
-    while (signal != SIGTERM && look_after(pids, CHILDREN, child, listener, uri) > 0) {
+    while (signal != SIGTERM && look_after(pids, CHILDREN, child, listener, uri, &ended) > 0) {
         sigwait(&set, &signal);
     }
     for (size_t i = 0; i < CHILDREN; i++) {
@@ -285,7 +294,7 @@ int keep_children(size_t count, child_function *child, int listener, const char 
             waitpid(pids[i], NULL, 0);
         }
     }
-    return signal == SIGTERM ? 0 : 1;
+    return signal == SIGTERM ? 0 : ended;
 }
 
 int start_beside(void (*child)(int fd, const char *uri), const char *uri)
@@ -312,6 +321,13 @@ bool say(int fd, const void *what, size_t len)
 bool hear(int fd, void *what, size_t len)
 {
     return recv(fd, what, len, MSG_TRUNC) == (ssize_t)len;
+}
+
+int exit_of_child(void)
+{
+    int status = 0;
+
+    return wait(&status) > 0 ? exit_code(status) : 1;
 }
 
 int main(int argc, char **argv)

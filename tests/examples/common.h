@@ -26,7 +26,10 @@ typedef struct gateway {
     tw_receiver *receiver;
 } gateway;
 
-/* gateway_open opens the token and finds the key, or ends the process. */
+/* gateway_open opens the token and finds the key, or ends the process; with NOT_PERMITTED where
+ * only a person can help. Who starts the server must then not start it again and again: every
+ * try may cost one of the PIN's. */
+#define NOT_PERMITTED 77 /* EX_NOPERM; RestartPreventExitStatus= of systemd */
 void gateway_open(gateway *g, const char *uri);
 void gateway_close(gateway *g);
 
@@ -45,7 +48,7 @@ int stop_signals(void);
 
 /* keep_children runs `child` in up to 16 processes until SIGTERM or until none is left. Each
  * has its turn to get ready, which it ends with say_ready. One that is killed is replaced, one
- * that ends by itself is not. */
+ * that ends by itself is not: how the last such ended is what keep_children answers then. */
 typedef void child_function(int listener, const char *uri, int ready);
 int keep_children(size_t count, child_function *child, int listener, const char *uri);
 void say_ready(int ready);
@@ -55,5 +58,8 @@ void say_ready(int ready);
 int start_beside(void (*child)(int fd, const char *uri), const char *uri);
 bool say(int fd, const void *what, size_t len);
 bool hear(int fd, void *what, size_t len);
+
+/* exit_of_child waits for one that is about to end, and gives its exit code. */
+int exit_of_child(void);
 
 #endif

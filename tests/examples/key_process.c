@@ -66,7 +66,7 @@ int serve(const char *path, const char *uri)
     int fd = start_beside(key_process, uri);
 
     if (!hear(fd, &theirs, sizeof(theirs))) {
-        errx(1, "no key");
+        errx(exit_of_child(), "no key");
     }
     CHECK(tw_kem_new(theirs.kem_id, NULL, &kem));
     CHECK(tw_suite_new(theirs.kem_id, TW_KDF_HKDF_SHA256, TW_AEAD_AES_128_GCM, NULL, &suite));

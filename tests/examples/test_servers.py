@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 
-from support import SANITIZED, TokenCase, main
+from support import NOT_PERMITTED, PIN, SANITIZED, TokenCase, main
 
 EXAMPLES = os.environ["TWOWAY_EXAMPLES"]
 PATIENCE = 60  # seconds; the machine may be busy
@@ -265,9 +266,10 @@ class Prefork(ServerCase):
 
     def test_a_pin_that_is_refused_is_not_tried_again_and_again(self):
         self.write("pin", b"9999")
-        self.serve("prefork")
-        self.assertEqual(self.server.wait(PATIENCE), 1)
-        self.assertEqual(self.read("said").count(b"PIN is missing, wrong or locked"), 1)
+        for n, example in enumerate(("prefork", "event_loop", "key_process"), 1):
+            self.serve(example)
+            self.assertEqual(self.server.wait(PATIENCE), NOT_PERMITTED)
+            self.assertEqual(self.read("said").count(b"PIN is missing, wrong or locked"), n)
 
     def test_what_is_no_request_is_not_answered(self):
         self.serve("prefork")
@@ -276,6 +278,43 @@ class Prefork(ServerCase):
                     sealed[:7] + bytes(65) + sealed[72:]):
             self.assertEqual(self.ask(bad), b"")
         self.ask_whom()
+
+
+class Unattended(ServerCase):
+    """What gateway.service says to systemd, for a server that it starts."""
+
+    def setUp(self):
+        super().setUp()
+        unit = pathlib.Path(__file__).with_name("gateway.service").read_text(encoding="ascii")
+        unit = dict(re.findall(r"^(\w+)=(.*)$", unit.replace("\\\n", ""), re.MULTILINE))
+        self.credential = unit["LoadCredential"].split(":")[0]
+        self.final = [int(code) for code in unit["RestartPreventExitStatus"].split()]
+        _, _, uri = shlex.split(unit["ExecStart"])
+        self.uri = f"{uri}&module-path={self.module}"
+        key = self.token_key("p256", "--object", "gateway")
+        self.run_twoway("config", "--key", key, *self.login, "-o", "config")
+        self.path("credentials").mkdir(mode=0o700)
+        self.env["CREDENTIALS_DIRECTORY"] = str(self.path("credentials"))
+
+    def end_of(self, pin, uri=None):
+        self.write(f"credentials/{self.credential}", pin)
+        self.uri = uri or self.uri
+        return self.serve("prefork").wait(PATIENCE)
+
+    def test_it_serves_with_the_credential(self):
+        self.write(f"credentials/{self.credential}", PIN.encode() + b"\n")
+        self.path(f"credentials/{self.credential}").chmod(0o440)  # as systemd leaves it to User=
+        self.serve("prefork")
+        sealed, read = self.request(b"Who goes there?")
+        self.assertRegex(read(self.ask(sealed)), rb"\Aprocess \d+: Who goes there\?\Z")
+        self.assertEqual(self.read("said"), b"")
+
+    def test_it_is_not_started_again_after_a_refused_pin(self):
+        self.assertIn(self.end_of(b"9999"), self.final)
+
+    def test_but_after_a_token_was_away_it_is(self):
+        end = self.end_of(PIN.encode(), self.uri.replace("token=hpke", "token=away"))
+        self.assertNotIn(end, [0, *self.final])
 
 
 class KeyProcess(ServerCase):

@@ -2,7 +2,9 @@
 /* Which PINs are sent, and which never. */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "check.h"
 #include "stand.h"
@@ -122,6 +124,119 @@ Test(pins, never_sends_a_refused_pin_again_but_takes_a_mended_one)
     must_event(&s, TW_ERR_TOKEN_PIN, "C_Login", CKR_PIN_INCORRECT, "was not sent now");
     must_size(1, shim_state()->logins);
     write_file(path, STAND_PIN "\n");
+    must_work(key);
+    must_size(2, shim_state()->logins);
+    finish(key);
+}
+
+/* --- Files, which a service has at boot. ----------------------------------------------------- */
+
+static char path[128];
+
+static const char *uri_of_file(const char *pin)
+{
+    static char uri[256];
+
+    (void)snprintf(path, sizeof(path), "%s/pin", s.dir);
+    (void)snprintf(uri, sizeof(uri), "pkcs11:token=hpke?pin-source=%s", path);
+    write_file(path, pin);
+    return uri;
+}
+
+static void must_open(tw_err want, const char *uri)
+{
+    check_note("(%s: %s)", uri, s.event_message);
+    must_err(want, tw_token_open(uri, &s.options, &token));
+    tw_token_free(token);
+    check_note("%s", "");
+}
+
+Test(pins, come_from_systemds_credentials)
+{
+    static const char *const no_names[] = {"", ".", "..", ".pin", "../pin", "/pin", "a/pin"};
+    char uri[128];
+
+    (void)uri_of_file(STAND_PIN "\n");
+    must(unsetenv("CREDENTIALS_DIRECTORY") == 0);
+    must_open(TW_ERR_TOKEN_PIN, "pkcs11:token=hpke?pin-source=credential:pin");
+    must_event(&s, TW_ERR_TOKEN_PIN, NULL, 0, "LoadCredential");
+    must(setenv("CREDENTIALS_DIRECTORY", s.dir, 1) == 0);
+    must_open(TW_OK, "pkcs11:token=hpke?pin-source=credential:pin");
+    must_open(TW_OK, "pkcs11:token=hpke?pin-source=credential%3apin&pin-value=unused");
+    must_no_event(&s);
+    must_open(TW_ERR_TOKEN_PIN, "pkcs11:token=hpke?pin-source=credential:none");
+    must_event(&s, TW_ERR_TOKEN_PIN, NULL, 0, "/none");
+    for (size_t i = 0; i < sizeof(no_names) / sizeof(no_names[0]); i++) {
+        (void)snprintf(uri, sizeof(uri), "pkcs11:token=hpke?pin-source=credential:%s", no_names[i]);
+        must_open(TW_ERR_INVALID, uri);
+        stand_forget(&s);
+    }
+    must_size(2, shim_state()->logins);
+}
+
+Test(pins, that_everybody_may_read_are_warned_of_once)
+{
+    static const struct {
+        mode_t mode;
+        bool warned;
+    } rows[] = {{0400, false}, {0600, false}, {0640, false}, {0644, true}, {0602, true}};
+    tw_key *key;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *uri = uri_of_file(STAND_PIN);
+
+        must(chmod(path, rows[i].mode) == 0);
+        must_ok(tw_token_open(uri, &s.options, &token));
+        check_note("(mode %03o)", (unsigned)rows[i].mode);
+        if (rows[i].warned) {
+            must_event(&s, TW_OK, NULL, 0, "everybody may read or change the PIN file");
+        }
+        if (i == 0) {
+            tw_key_free(stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a"));
+        }
+        must_ok(tw_token_find_key(token, stand_uri(&s, ";object=a"), NULL, 0, &key));
+        log_out();
+        must_ok(tw_key_check(key));
+        must_no_event(&s);
+        tw_key_free(key);
+        tw_token_free(token);
+    }
+}
+
+/* The token's PIN is another from now on, and all that held the old login is lost. */
+static void change_pin(const char *from, const char *to)
+{
+    CK_FUNCTION_LIST *fn = stand_raw(&s);
+    CK_SESSION_HANDLE session = raw_session(&s, fn);
+    CK_SESSION_INFO info;
+
+    must(fn->C_SetPIN(session, (CK_UTF8CHAR *)from, strlen(from), (CK_UTF8CHAR *)to, strlen(to)) ==
+         CKR_OK);
+    must(fn->C_GetSessionInfo(session, &info) == CKR_OK);
+    must(fn->C_CloseAllSessions(info.slotID) == CKR_OK);
+    shim_clear();
+}
+
+Test(pins, changed_in_the_token_and_on_disk_serve_without_a_restart)
+{
+    static const char other[] = "another-4711";
+    tw_key *key;
+
+    must_ok(tw_token_open(uri_of_file(STAND_PIN "\n"), &s.options, &token));
+    key = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a");
+    must_work(key);
+    change_pin(STAND_PIN, other);
+    (void)uri_of_file(other);
+    must_work(key);
+    must_work(key);
+    must_size(1, shim_state()->logins); /* the old one was not sent */
+    change_pin(other, STAND_PIN);
+    for (int i = 0; i < 3; i++) { /* the file comes late */
+        must_err(TW_ERR_TOKEN_PIN, tw_key_check(key));
+        stand_forget(&s);
+    }
+    must_size(1, shim_state()->logins);
+    (void)uri_of_file(STAND_PIN);
     must_work(key);
     must_size(2, shim_state()->logins);
     finish(key);

@@ -31,6 +31,7 @@ void write_file(const char *path, const char *text)
     FILE *f = fopen(path, "w");
 
     must(f != NULL);
+    must(fchmod(fileno(f), 0600) == 0);
     must(fputs(text, f) >= 0);
     must(fclose(f) == 0);
 }
@@ -191,8 +192,8 @@ void stand_nss(stand *s)
         "configdir='sql:%s' certPrefix='' keyPrefix='' secmod='secmod.db' flags=", s->dir);
     s->options.init_args = s->init_args;
     s->token = "NSS%20Certificate%20DB";
-    run_quietly("printf %%s '%s' > %s/pw && certutil -N -d sql:%s -f %s/pw", STAND_PIN, s->dir,
-                s->dir, s->dir);
+    run_quietly("printf %%s '%s' > %s/pw && chmod 600 %s/pw && certutil -N -d sql:%s -f %s/pw",
+                STAND_PIN, s->dir, s->dir, s->dir, s->dir);
 }
 
 void stand_fips(stand *s)
