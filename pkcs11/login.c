@@ -222,7 +222,7 @@ static tw_err log_in(tw_token *t, session *s, CK_USER_TYPE user, const CK_TOKEN_
     return err;
 }
 
-/* Its flags as they are now. */
+/* Its flags as they are now. A PIN is for one token, whatever is in the slot by now. */
 static tw_err token_info(tw_token *t, CK_TOKEN_INFO *out, failure *why)
 {
     CK_SLOT_ID slot;
@@ -232,7 +232,15 @@ static tw_err token_info(tw_token *t, CK_TOKEN_INFO *out, failure *why)
     slot = t->slot;
     pthread_mutex_unlock(&t->lock);
     rv = t->module->fn->C_GetTokenInfo(slot, out);
-    return rv == CKR_OK ? TW_OK : twp_fail_rv(why, "C_GetTokenInfo", rv);
+    if (rv != CKR_OK) {
+        return twp_fail_rv(why, "C_GetTokenInfo", rv);
+    }
+    if (!twp_slot_same(out, &t->info)) {
+        (void)twp_fail_text(why, TW_ERR_TOKEN_ABSENT, "another token is in its slot");
+        why->loss = LOSS_SLOT;
+        return why->err;
+    }
+    return TW_OK;
 }
 
 tw_err twp_key_login(op *o)

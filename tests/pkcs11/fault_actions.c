@@ -244,8 +244,10 @@ Test(actions, change_what_the_token_says_of_itself)
     CK_TOKEN_INFO info;
 
     fault_script(&s, "C_GetTokenInfo * set CKF_USER_PIN_FINAL_TRY\n"
-                     "C_GetTokenInfo * clear CKF_LOGIN_REQUIRED");
+                     "C_GetTokenInfo * clear CKF_LOGIN_REQUIRED\n"
+                     "C_GetTokenInfo * serial 12345");
     must(fn->C_GetTokenInfo(slot, &info) == CKR_OK);
+    must(memcmp(info.serialNumber, "12345           ", 16) == 0);
     must((info.flags & CKF_USER_PIN_FINAL_TRY) != 0 && (info.flags & CKF_LOGIN_REQUIRED) == 0);
 }
 

@@ -205,6 +205,16 @@ Test(logins, a_pin_refused_as_locked_is_good_again_once_the_token_is_unlocked)
     tw_token_free(token);
 }
 
+/* Another card in the reader does not get the first one's PIN, and loses none of its tries. */
+Test(logins, no_pin_is_sent_to_another_token_in_the_slot)
+{
+    fault_script(&s, "C_DeriveKey 1 kill CKR_DEVICE_REMOVED\nC_GetTokenInfo 2- serial other");
+    must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(key));
+    must_event(&s, TW_ERR_TOKEN_ABSENT, NULL, 0, "another token is in its slot");
+    must_size(0, logins());
+    finish();
+}
+
 /* The person at the reader is asked once for one operation. */
 Test(logins, who_types_on_the_token_is_asked_once)
 {

@@ -2,7 +2,9 @@
 #include "fault.h"
 
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 void call_fail(call *c, CK_RV rv)
 {
@@ -63,6 +65,18 @@ static void do_logout(call *c, const rule *r)
         handles_logout();
         watch_unlock();
     }
+}
+
+static void do_fork(call *c, const rule *r)
+{
+    pid_t pid = fork();
+
+    (void)c;
+    (void)r;
+    if (pid == 0) {
+        _exit(0);
+    }
+    (void)waitpid(pid, NULL, 0);
 }
 
 static void do_none(call *c, const rule *r)
@@ -267,11 +281,22 @@ static void do_clear(call *c, const rule *r)
     }
 }
 
+static void do_serial(call *c, const rule *r)
+{
+    if (c->rv == CKR_OK && c->token_info != NULL) {
+        size_t room = sizeof(c->token_info->serialNumber);
+
+        memset(c->token_info->serialNumber, ' ', room);
+        memcpy(c->token_info->serialNumber, r->bytes, r->len < room ? r->len : room);
+    }
+}
+
 const action actions[] = {
     {"fail", "c", do_fail, NULL},
     {"wait", "n", do_wait, NULL},
     {"kill", "c", do_kill, NULL},
     {"logout", "", do_logout, NULL},
+    {"fork", "", do_fork, NULL},
     {"none", "", do_none, NULL},
     {"limit", "n", do_limit, NULL},
     {"flag", "nc", do_flag, NULL},
@@ -290,6 +315,7 @@ const action actions[] = {
     {"version", "n", do_version, NULL},
     {"set", "n", NULL, do_set},
     {"clear", "n", NULL, do_clear},
+    {"serial", "t", NULL, do_serial},
     {"length", "an", edit_borrow, edit_length},
     {"drop", "ann", edit_borrow, edit_drop},
     {"insert", "anh", edit_borrow, edit_insert},

@@ -30,6 +30,7 @@
  *   wait MS              later, or when the rule has left the script
  *   kill CODE            end the session without the caller's knowing; answer that
  *   logout               as another application would
+ *   fork                 as modules do that start what they speak to
  *   none                 an empty list
  *   limit N              CKR_SESSION_COUNT from N open sessions on
  *   flag BITS CODE       fail where C_Initialize, C_OpenSession, or the session's own
@@ -49,6 +50,7 @@
  *
  *   after it, when it went well:
  *   set BITS, clear BITS                 flags of the token
+ *   serial TEXT                          its serial number: it is another token
  *   length ATTRIBUTE N                   said to have N bytes
  *   drop ATTRIBUTE AT N                  N bytes less
  *   insert ATTRIBUTE AT HEX              bytes more
