@@ -285,6 +285,7 @@ static bool names_token(tw_token *t, const token_uri *u)
     CK_SLOT_ID wanted = p11_kit_uri_get_slot_id(u->uri);
     bool same;
 
+    twp_token_adopt(t);
     pthread_mutex_lock(&t->lock);
     same = (wanted == (CK_SLOT_ID)-1 || wanted == t->slot) &&
            p11_kit_uri_match_token_info(u->uri, &t->info);

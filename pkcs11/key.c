@@ -174,6 +174,7 @@ tw_err tw_token_key_uri(const tw_key *key, char *out, size_t out_cap, size_t *ou
     }
     label = (CK_ATTRIBUTE){CKA_LABEL, k->label, k->label_len};
     id = (CK_ATTRIBUTE){CKA_ID, k->id, k->id_len};
+    twp_token_adopt(k->token);
     pthread_mutex_lock(&k->token->lock);
     info = k->token->info;
     pthread_mutex_unlock(&k->token->lock);

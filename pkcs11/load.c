@@ -12,19 +12,56 @@
  */
 static module *list;
 
-static void watch_forks(void)
+/* One thread may come again: some modules fork amid C_Initialize, to start what they speak to. */
+static void life_init(module *m)
 {
-    (void)pthread_atfork(twp_process_lock, twp_process_unlock, twp_process_unlock);
+    pthread_mutexattr_t attr;
+
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&m->life, &attr);
+    pthread_mutexattr_destroy(&attr);
 }
 
-bool twp_module_shared(module *m)
+static void before_fork(void)
 {
-    bool shared;
-
     twp_process_lock();
-    shared = m->users > 1;
+    for (module *m = list; m != NULL; m = m->next) {
+        pthread_mutex_lock(&m->life);
+    }
+}
+
+static void in_parent(void)
+{
+    for (module *m = list; m != NULL; m = m->next) {
+        pthread_mutex_unlock(&m->life);
+    }
     twp_process_unlock();
-    return shared;
+}
+
+/* What knows its owner does not know the child's thread for it. */
+static void in_child(void)
+{
+    for (module *m = list; m != NULL; m = m->next) {
+        life_init(m);
+    }
+    twp_process_unlock();
+}
+
+static void watch_forks(void)
+{
+    (void)pthread_atfork(before_fork, in_parent, in_child);
+}
+
+/* --- The list. p11-kit has a lock too, which a child must not find taken: it is called with
+ * ours. ----------------------------------------------------------------------------------- */
+
+static void lock_list(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, watch_forks);
+    twp_process_lock();
 }
 
 static module *find_loaded(CK_FUNCTION_LIST *fn)
@@ -39,7 +76,8 @@ static module *find_loaded(CK_FUNCTION_LIST *fn)
 
 static void module_free(module *m)
 {
-    pthread_mutex_destroy(&m->serial_lock);
+    twp_turn_clear(&m->calls);
+    pthread_mutex_destroy(&m->life);
     free(m->path);
     free(m->init_args);
     free(m);
@@ -49,28 +87,23 @@ static void module_free(module *m)
 static tw_err add(CK_FUNCTION_LIST *fn, const char *args, module **out, failure *why)
 {
     module *m = calloc(1, sizeof(*m));
-    tw_err err = TW_OK;
 
-    if (m == NULL) {
+    if (m != NULL) {
+        m->fn = fn;
+        life_init(m);
+        twp_turn_init(&m->calls);
+        atomic_store(&m->users, 1);
+        atomic_store(&m->pid, getpid());
+        m->path = p11_kit_module_get_filename(fn);
+        /* A configured module may come with its parameter string. */
+        m->init_args = args != NULL ? strdup(args) : p11_kit_config_option(fn, "x-init-reserved");
+    }
+    if (m == NULL || (args != NULL && m->init_args == NULL)) {
+        if (m != NULL) {
+            module_free(m);
+        }
         p11_kit_module_release(fn);
         return twp_fail_text(why, TW_ERR_MEMORY, "no memory");
-    }
-    m->fn = fn;
-    m->users = 1;
-    pthread_mutex_init(&m->serial_lock, NULL);
-    atomic_store(&m->pid, getpid());
-    m->path = p11_kit_module_get_filename(fn);
-    /* A configured module may come with its parameter string. */
-    m->init_args = args != NULL ? strdup(args) : p11_kit_config_option(fn, "x-init-reserved");
-    if (args != NULL && m->init_args == NULL) {
-        err = twp_fail_text(why, TW_ERR_MEMORY, "no memory");
-    } else {
-        err = twp_module_initialize(m, why);
-    }
-    if (err != TW_OK) {
-        module_free(m);
-        p11_kit_module_release(fn);
-        return err;
     }
     m->next = list;
     list = m;
@@ -80,79 +113,99 @@ static tw_err add(CK_FUNCTION_LIST *fn, const char *args, module **out, failure 
 
 static tw_err share(module *m, const char *args, module **out, failure *why)
 {
+    p11_kit_module_release(m->fn); /* the first get holds one */
     if (args != NULL && (m->init_args == NULL || strcmp(args, m->init_args) != 0)) {
         return twp_fail_text(why, TW_ERR_INVALID,
                              "the module is in use in this process with another "
                              "parameter string, and has only one");
     }
-    m->users++;
+    atomic_fetch_add(&m->users, 1);
     *out = m;
     return TW_OK;
 }
 
-static tw_err get_loaded(CK_FUNCTION_LIST *fn, const char *args, module **out, failure *why)
+static tw_err enlist(CK_FUNCTION_LIST *fn, const char *args, module **out, failure *why)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    module *m;
-    tw_err err;
+    module *m = find_loaded(fn);
 
-    (void)pthread_once(&once, watch_forks);
-    twp_process_lock();
-    m = find_loaded(fn);
-    if (m == NULL) {
-        err = add(fn, args, out, why);
-    } else {
-        p11_kit_module_release(fn); /* the first get holds one */
-        err = share(m, args, out, why);
+    return m == NULL ? add(fn, args, out, why) : share(m, args, out, why);
+}
+
+/* What its C_Initialize does, hangs included, keeps nobody else. */
+static tw_err start(module *m, module **out, failure *why)
+{
+    tw_err err = twp_module_start(m, why);
+
+    if (err != TW_OK) {
+        twp_module_put(m);
+        return err;
     }
-    twp_process_unlock();
-    return err;
+    *out = m;
+    return TW_OK;
 }
 
 tw_err twp_module_get(const char *path, const char *args, module **out, failure *why)
 {
     CK_FUNCTION_LIST *fn;
+    module *m = NULL;
+    tw_err err;
 
     *out = NULL;
+    lock_list();
     fn = p11_kit_module_load(path, P11_KIT_MODULE_UNMANAGED | P11_KIT_MODULE_CRITICAL);
     if (fn == NULL) {
         const char *message = p11_kit_message();
 
-        return twp_fail_text(why, TW_ERR_TOKEN_ABSENT, "cannot load module %s: %s", path,
-                             message == NULL ? "no reason given" : message);
+        err = twp_fail_text(why, TW_ERR_TOKEN_ABSENT, "cannot load module %s: %s", path,
+                            message == NULL ? "no reason given" : message);
+    } else {
+        err = enlist(fn, args, &m, why);
     }
-    return get_loaded(fn, args, out, why);
+    twp_process_unlock();
+    return err == TW_OK ? start(m, out, why) : err;
 }
 
 void twp_module_hold(module *m)
 {
-    twp_process_lock();
-    m->users++;
-    twp_process_unlock();
+    atomic_fetch_add(&m->users, 1);
 }
 
-void twp_module_put(module *m)
+/* A child that never called it leaves its parent's alone, and on the list: it is not new to who
+ * opens it there. */
+static bool leave(module *m, bool *last)
 {
-    module **at = &list;
+    bool here, over;
 
-    twp_process_lock();
-    if (--m->users == 0) {
-        bool here = atomic_load(&m->pid) == getpid();
+    lock_list();
+    here = atomic_load(&m->pid) == getpid();
+    over = atomic_load(&m->users) > 1 || !here || !m->started;
+    *last = over && atomic_fetch_sub(&m->users, 1) == 1 && here;
+    if (*last) {
+        module **at = &list;
 
         while (*at != m) {
             at = &(*at)->next;
         }
         *at = m->next;
-        if (m->owner && here) {
-            (void)m->fn->C_Finalize(NULL);
-        }
-        if (here) { /* a child that never called it leaves the parent's alone */
-            p11_kit_module_release(m->fn);
-        }
-        module_free(m);
+        p11_kit_module_release(m->fn);
     }
     twp_process_unlock();
+    return over;
 }
+
+void twp_module_put(module *m)
+{
+    bool last;
+
+    while (!leave(m, &last)) { /* the only user: but before it is gone, another may come */
+        twp_module_stop(m);
+    }
+    if (last) {
+        module_free(m);
+    }
+}
+
+/* --- What p11-kit has configured. -------------------------------------------------------- */
 
 static bool has_name(CK_FUNCTION_LIST *fn, const char *name)
 {
@@ -163,31 +216,60 @@ static bool has_name(CK_FUNCTION_LIST *fn, const char *name)
     return same;
 }
 
+/* TW_OK with *out NULL: it has another name. */
+static tw_err get_named(CK_FUNCTION_LIST *fn, const char *name, const char *args, module **out,
+                        failure *why)
+{
+    module *m = NULL;
+    tw_err err = TW_OK;
+
+    *out = NULL;
+    lock_list();
+    if (has_name(fn, name)) {
+        err = enlist(fn, args, &m, why);
+    } else {
+        p11_kit_module_release(fn);
+    }
+    twp_process_unlock();
+    return m == NULL ? err : start(m, out, why);
+}
+
+static CK_FUNCTION_LIST **load_configured(size_t *count)
+{
+    CK_FUNCTION_LIST **fns;
+
+    lock_list();
+    fns = p11_kit_modules_load(NULL, P11_KIT_MODULE_UNMANAGED);
+    twp_process_unlock();
+    *count = 0;
+    while (fns != NULL && fns[*count] != NULL) {
+        (*count)++;
+    }
+    return fns;
+}
+
 tw_err twp_module_get_all(const char *name, const char *args, module ***out, size_t *count,
                           const settings *skipped, failure *why)
 {
-    CK_FUNCTION_LIST **fns = p11_kit_modules_load(NULL, P11_KIT_MODULE_UNMANAGED);
-    size_t n = 0;
+    size_t n;
+    CK_FUNCTION_LIST **fns = load_configured(&n);
 
-    *out = NULL;
     *count = 0;
-    while (fns != NULL && fns[n] != NULL) {
-        n++;
-    }
     *out = calloc(n + 1, sizeof(**out));
     if (*out == NULL) {
+        lock_list();
         p11_kit_modules_release(fns);
+        twp_process_unlock();
         return twp_fail_text(why, TW_ERR_MEMORY, "no memory");
     }
     for (size_t i = 0; i < n; i++) {
         failure each = {0};
+        module *m;
 
-        if (!has_name(fns[i], name)) {
-            p11_kit_module_release(fns[i]);
-        } else if (get_loaded(fns[i], args, &(*out)[*count], &each) == TW_OK) {
-            (*count)++;
-        } else {
+        if (get_named(fns[i], name, args, &m, &each) != TW_OK) {
             twp_report(skipped, TW_TOKEN_NO_SLOT, "configured module left out", &each);
+        } else if (m != NULL) {
+            (*out)[(*count)++] = m;
         }
     }
     free(fns); /* the references in it were taken over */

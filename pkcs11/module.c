@@ -5,11 +5,11 @@
 
 /*
  * The one thing that this library shares within a process, because PKCS #11 does:
- * C_Initialize and C_Finalize act on all users of a module at once.
+ * C_Initialize and C_Finalize act on all users of a module at once. Either may hang; that
+ * keeps no other module from its work, so it is never called under the process's own lock.
  */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* A child of fork must not find the list locked by a thread it has not. */
 void twp_process_lock(void)
 {
     pthread_mutex_lock(&lock);
@@ -46,13 +46,21 @@ static CK_RV call_initialize(module *m)
     return rv;
 }
 
-tw_err twp_module_initialize(module *m, failure *why)
+/* No two are alike, not of two modules either, nor of one that was left and loaded again. */
+static void next_generation(module *m)
+{
+    static atomic_ulong last;
+
+    atomic_store(&m->generation, atomic_fetch_add(&last, 1) + 1);
+}
+
+static tw_err initialize(module *m, failure *why)
 {
     CK_RV rv = call_initialize(m);
 
     m->owner = rv == CKR_OK;
     if (m->owner) {
-        atomic_fetch_add(&m->generation, 1);
+        next_generation(m);
     }
     if (m->owner || rv == CKR_CRYPTOKI_ALREADY_INITIALIZED) {
         atomic_store(&m->down, CKR_OK);
@@ -66,6 +74,63 @@ tw_err twp_module_initialize(module *m, failure *why)
     return why->err;
 }
 
+tw_err twp_module_start(module *m, failure *why)
+{
+    tw_err err = TW_OK;
+
+    pthread_mutex_lock(&m->life);
+    if (!m->started) {
+        err = initialize(m, why);
+        m->started = err == TW_OK;
+        atomic_store(&m->pid, getpid());
+    }
+    pthread_mutex_unlock(&m->life);
+    return err;
+}
+
+/* Who comes now is counted as a user, waits for its life and starts it again. */
+void twp_module_stop(module *m)
+{
+    pthread_mutex_lock(&m->life);
+    if (m->started && atomic_load(&m->users) == 1) {
+        if (m->owner) {
+            (void)m->fn->C_Finalize(NULL);
+        }
+        m->started = false;
+    }
+    pthread_mutex_unlock(&m->life);
+}
+
+/* --- A forked child. --------------------------------------------------------- */
+
+/* What the child inherited is the parent's: its handles still answer in many modules,
+ * on the parent's session. So begin again before the first call. */
+static tw_err after_fork(module *m, failure *why)
+{
+    tw_err err = TW_OK;
+
+    pthread_mutex_lock(&m->life);
+    if (atomic_load(&m->pid) != getpid()) {
+        bool ours = m->owner;
+
+        next_generation(m);
+        atomic_store(&m->in_flight, 0);
+        atomic_store(&m->gone, 0);
+        atomic_store(&m->restarting, false);
+        twp_turn_init(&m->calls);
+        err = initialize(m, why);
+        if (err == TW_OK && !m->owner && ours) {
+            (void)m->fn->C_Finalize(NULL);
+            err = initialize(m, why);
+        }
+        atomic_store(&m->pid, getpid());
+    }
+    pthread_mutex_unlock(&m->life);
+    return err;
+}
+
+/* --- Calls. ------------------------------------------------------------------ */
+
 enum {
     RESTART_GRACE_MS = 500,
 };
@@ -77,41 +142,14 @@ static void pause_shortly(void)
     nanosleep(&pause, NULL);
 }
 
-/* --- A forked child. --------------------------------------------------------- */
-
-/* What the child inherited is the parent's: its handles still answer in many modules,
- * on the parent's session. So begin again before the first call. */
-static tw_err after_fork(module *m, failure *why)
-{
-    tw_err err = TW_OK;
-
-    twp_process_lock();
-    if (atomic_load(&m->pid) != getpid()) {
-        bool ours = m->owner;
-
-        atomic_fetch_add(&m->generation, 1);
-        atomic_store(&m->in_flight, 0);
-        atomic_store(&m->restarting, false);
-        pthread_mutex_init(&m->serial_lock, NULL);
-        err = twp_module_initialize(m, why);
-        if (err == TW_OK && !m->owner && ours) {
-            (void)m->fn->C_Finalize(NULL);
-            err = twp_module_initialize(m, why);
-        }
-        atomic_store(&m->pid, getpid());
-    }
-    twp_process_unlock();
-    return err;
-}
-
 /* A restart is over in milliseconds, unless a call hangs and keeps it waiting: then all
  * others fail soon instead of waiting with it. */
-static bool wait_for_restart(module *m)
+static bool wait_for_restart(module *m, const struct timespec *deadline)
 {
-    struct timespec deadline = twp_time_in(RESTART_GRACE_MS);
+    struct timespec grace = twp_time_in(RESTART_GRACE_MS);
 
     while (atomic_load(&m->restarting)) {
-        if (twp_time_passed(&deadline)) {
+        if (twp_time_passed(&grace) || (deadline != NULL && twp_time_passed(deadline))) {
             return false;
         }
         pause_shortly();
@@ -119,7 +157,7 @@ static bool wait_for_restart(module *m)
     return true;
 }
 
-static tw_err count_in(module *m, failure *why)
+static tw_err count_in(module *m, const struct timespec *deadline, failure *why)
 {
     for (;;) {
         atomic_fetch_add(&m->in_flight, 1);
@@ -127,42 +165,53 @@ static tw_err count_in(module *m, failure *why)
             return TW_OK;
         }
         atomic_fetch_sub(&m->in_flight, 1);
-        if (!wait_for_restart(m)) {
+        if (!wait_for_restart(m, deadline)) {
             return twp_fail_text(why, TW_ERR_TOKEN_FAILED,
                                  "the module is to be restarted, and a call that hangs keeps it");
         }
     }
 }
 
-tw_err twp_module_enter(module *m, failure *why)
+static tw_err go_in(module *m, const struct timespec *deadline, failure *why)
+{
+    CK_RV down = atomic_load(&m->down);
+
+    if (down != CKR_OK) {
+        (void)twp_fail_rv(why, "C_Initialize", down);
+        why->loss = LOSS_MODULE;
+        return why->err;
+    }
+    if (m->serial && !twp_turn_take(&m->calls, deadline)) {
+        return twp_fail_text(why, TW_ERR_TOKEN_BUSY,
+                             "the module takes one call at a time, and other calls took too long");
+    }
+    return TW_OK;
+}
+
+tw_err twp_module_enter(module *m, const struct timespec *deadline, failure *why)
 {
     tw_err err = TW_OK;
 
-    if (atomic_load_explicit(&m->pid, memory_order_relaxed) != getpid()) {
+    if (atomic_load(&m->pid) != getpid()) {
         err = after_fork(m, why);
     }
     if (err == TW_OK) {
-        err = count_in(m, why);
+        err = count_in(m, deadline, why);
     }
     if (err != TW_OK) {
         return err;
     }
-    if (atomic_load(&m->down) != CKR_OK) {
+    err = go_in(m, deadline, why);
+    if (err != TW_OK) {
         atomic_fetch_sub(&m->in_flight, 1);
-        err = twp_fail_rv(why, "C_Initialize", atomic_load(&m->down));
-        why->loss = LOSS_MODULE;
-        return err;
     }
-    if (m->serial) {
-        pthread_mutex_lock(&m->serial_lock);
-    }
-    return TW_OK;
+    return err;
 }
 
 void twp_module_leave(module *m)
 {
     if (m->serial) {
-        pthread_mutex_unlock(&m->serial_lock);
+        twp_turn_give(&m->calls);
     }
     atomic_fetch_sub(&m->in_flight, 1);
 }
@@ -187,9 +236,9 @@ static tw_err restart_idle(module *m, failure *why)
     tw_err err;
 
     if (ours && (rv == CKR_OK || rv == CKR_CRYPTOKI_NOT_INITIALIZED)) {
-        atomic_fetch_add(&m->generation, 1);
+        next_generation(m);
     }
-    err = twp_module_initialize(m, why);
+    err = initialize(m, why);
     if (err == TW_OK && !m->owner && !down) { /* it was not finalised, whoever should have */
         m->owner = ours;
         err = ours ? twp_fail_rv(why, "C_Finalize", rv)
@@ -214,11 +263,11 @@ tw_err twp_module_restart(module *m, unsigned long generation, const struct time
     } else {
         idle = true;
     }
-    twp_process_lock();
+    pthread_mutex_lock(&m->life);
     if (idle && atomic_load(&m->generation) == generation) {
         err = restart_idle(m, why);
     }
-    twp_process_unlock();
+    pthread_mutex_unlock(&m->life);
     atomic_store(&m->restarting, false);
     return err;
 }

@@ -31,13 +31,13 @@ static tw_err take_place(void *arg, const place *p, failure *why)
 
 /* By what the token says of itself: its slot may be another now. It is gone when no slot has
  * it, at a second look too: a slot that did not answer counts as empty. */
-static bool find_slot(tw_token *t, failure *why)
+static bool find_slot(tw_token *t, const struct timespec *deadline, failure *why)
 {
     failure looked = {0};
     tw_err err = TW_OK;
 
     for (int look = 0; look < 2 && err == TW_OK; look++) {
-        err = twp_slot_find(t->module, NULL, take_place, t, &looked);
+        err = twp_slot_find(t->module, NULL, deadline, take_place, t, &looked);
     }
     if (err == TW_OK) {
         why->err = TW_ERR_TOKEN_ABSENT;
@@ -73,7 +73,7 @@ static bool restart_due(tw_token *t)
     return due;
 }
 
-static bool restart(tw_token *t, const era *before, const struct timespec *deadline, failure *why)
+static bool restart(tw_token *t, const attempt *a, failure *why)
 {
     failure failed = {0};
 
@@ -81,7 +81,7 @@ static bool restart(tw_token *t, const era *before, const struct timespec *deadl
         twp_fail_add(why, "the module was restarted a short while ago");
         return false;
     }
-    if (twp_module_restart(t->module, before->generation, deadline, &failed) != TW_OK) {
+    if (twp_module_restart(t->module, a->before.generation, a->deadline, &failed) != TW_OK) {
         if (failed.function != NULL) {
             twp_fail_add(why, "%s to restart the module gave 0x%lx", failed.function, failed.rv);
         } else {
@@ -92,53 +92,74 @@ static bool restart(tw_token *t, const era *before, const struct timespec *deadl
         }
         return false;
     }
-    return find_slot(t, why);
+    return find_slot(t, a->deadline, why);
 }
 
 /* Whether a session alone may be the matter: a device error often is no more. */
-static loss first_rung(tw_token *t, unsigned attempt, const failure *why)
+static loss first_rung(tw_token *t, const attempt *a, const failure *why)
 {
     bool down = why->rv == CKR_CRYPTOKI_NOT_INITIALIZED || atomic_load(&t->module->down) != CKR_OK;
 
-    return why->loss == LOSS_MODULE && attempt == 1 && !down ? LOSS_SESSION : why->loss;
+    return why->loss == LOSS_MODULE && a->number == 1 && !down ? LOSS_SESSION : why->loss;
 }
 
-/* One rung. A slot that is gone for good is worth a restart only if that disturbs no
+/* Whether the module's other users are tokens that are gone as well, or there are none. */
+static bool disturbs_none(tw_token *t)
+{
+    unsigned gone = atomic_load(&t->module->gone) + (atomic_load(&t->gone) ? 0 : 1);
+
+    return gone >= atomic_load(&t->module->users);
+}
+
+/* One of the higher rungs. A slot that is gone for good is worth a restart only if that disturbs no
  * other token: some modules look for slots at no other time. */
-static bool climb(tw_token *t, persistence how, loss rung, const era *before,
-                  const struct timespec *deadline, failure *why)
+static bool climb(tw_token *t, const attempt *a, loss rung, failure *why)
 {
-    switch (rung) {
-    case LOSS_SESSION:
+    if (rung == LOSS_SLOT && find_slot(t, a->deadline, why)) {
         return true;
-    case LOSS_SLOT:
-        return find_slot(t, why) || (how == RUN_RETRY && !twp_module_shared(t->module) &&
-                                     restart(t, before, deadline, why));
-    case LOSS_MODULE:
-        return how == RUN_RETRY && restart(t, before, deadline, why);
-    case LOSS_NONE:
-        break;
     }
-    return false;
+    return a->how == RUN_RETRY && (rung == LOSS_MODULE || disturbs_none(t)) && restart(t, a, why);
 }
 
-bool twp_recover(tw_token *t, persistence how, unsigned attempt, const era *before,
-                 const struct timespec *deadline, failure *why)
+static void recovered(tw_token *t)
 {
-    loss rung = first_rung(t, attempt, why);
+    atomic_fetch_add_explicit(&t->counters.recoveries, 1, memory_order_relaxed);
+}
+
+/* The lowest rung needs no one's turn: what is of the epoch that has passed is opened anew. */
+static bool begin_epoch(tw_token *t, const attempt *a)
+{
+    unsigned long epoch = a->before.epoch;
+
+    if (!twp_era_passed(t, &a->before) &&
+        atomic_compare_exchange_strong(&t->epoch, &epoch, epoch + 1)) {
+        recovered(t);
+    }
+    return true;
+}
+
+bool twp_recover(tw_token *t, const attempt *a, failure *why)
+{
+    loss rung = first_rung(t, a, why);
     bool again;
 
-    if (rung == LOSS_NONE || attempt >= MOST_ATTEMPTS) {
+    if (rung == LOSS_NONE || a->number >= MOST_ATTEMPTS) {
         return false;
     }
-    if (!twp_turn_take(&t->mend, deadline)) {
+    if (rung == LOSS_SESSION) {
+        return begin_epoch(t, a);
+    }
+    if (!twp_turn_take(&t->mend, a->deadline)) {
         twp_fail_add(why, "another thread is at its recovery");
         return false;
     }
-    again = twp_era_passed(t, before);
-    if (!again && climb(t, how, rung, before, deadline, why)) {
+    again = twp_era_passed(t, &a->before);
+    if (!again && atomic_load(&t->gone) && !a->probes) {
+        why->err = TW_ERR_TOKEN_ABSENT;
+        twp_fail_add(why, "another call saw that the token is gone");
+    } else if (!again && climb(t, a, rung, why)) {
         atomic_fetch_add(&t->epoch, 1);
-        atomic_fetch_add_explicit(&t->counters.recoveries, 1, memory_order_relaxed);
+        recovered(t);
         again = true;
     }
     twp_turn_give(&t->mend);

@@ -44,10 +44,10 @@ static tw_err session_open(tw_token *t, op *o)
     CK_RV rv;
     tw_err err;
 
+    s->era = twp_era_now(t); /* before the slot: a recovery that finds another raises the epoch */
     pthread_mutex_lock(&t->lock);
     slot = t->slot;
     pthread_mutex_unlock(&t->lock);
-    s->era = twp_era_now(t);
     s->handle = CK_INVALID_HANDLE;
     rv = open_any(t->module->fn, slot, &s->handle);
     if (rv != CKR_OK) {
@@ -79,9 +79,11 @@ tw_err twp_session_ready(tw_token *t, op *o)
 
 /* --- Running an operation. ------------------------------------------------------- */
 
-/* In a child of fork nothing of the parent's is used: not its sessions, not its locks. */
-static void after_fork(tw_token *t)
+void twp_token_adopt(tw_token *t)
 {
+    if (atomic_load(&t->pid) == getpid()) {
+        return;
+    }
     twp_process_lock();
     if (atomic_load(&t->pid) != getpid()) {
         pthread_mutex_init(&t->lock, NULL);
@@ -108,7 +110,7 @@ static tw_err begin(tw_token *t, op *o)
         if (err != TW_OK) {
             return err;
         }
-        err = twp_module_enter(t->module, why);
+        err = twp_module_enter(t->module, o->deadline, why);
         if (err == TW_OK) {
             err = twp_session_ready(t, o);
             if (err == TW_OK) {
@@ -127,17 +129,16 @@ static tw_err begin(tw_token *t, op *o)
     return TW_OK;
 }
 
-/* `before` becomes the era of the session that served. */
-static tw_err attempt_once(tw_token *t, tw_err (*fn)(op *o, void *arg), void *arg, era *before,
-                           const struct timespec *deadline, failure *why)
+static tw_err attempt_once(tw_token *t, tw_err (*fn)(op *o, void *arg), void *arg, attempt *a,
+                           failure *why)
 {
-    op o = {.line = {.why = why}, .deadline = deadline};
+    op o = {.line = {.why = why}, .deadline = a->deadline};
     tw_err err = begin(t, &o);
 
     if (err != TW_OK) {
         return err;
     }
-    *before = o.session->era;
+    a->before = o.session->era;
     err = fn(&o, arg);
     if (o.broken || (err != TW_OK && why->loss != LOSS_NONE)) {
         twp_session_close(t, o.session);
@@ -147,19 +148,39 @@ static tw_err attempt_once(tw_token *t, tw_err (*fn)(op *o, void *arg), void *ar
     return err;
 }
 
+static tw_err run(tw_token *t, attempt *a, tw_err (*fn)(op *o, void *arg), void *arg, failure *why)
+{
+    struct timespec deadline = twp_time_in(t->opt.deadline_ms);
+
+    a->deadline = &deadline;
+    for (a->number = 1;; a->number++) {
+        tw_err err;
+
+        *why = (failure){0};
+        a->before = twp_era_now(t);
+        err = attempt_once(t, fn, arg, a, why);
+        if (err == TW_OK || a->how == RUN_ONCE || !twp_recover(t, a, why)) {
+            return err == TW_OK ? TW_OK : why->err;
+        }
+        atomic_fetch_add_explicit(&t->counters.retries, 1, memory_order_relaxed);
+    }
+}
+
+/* --- While the token is gone. ---------------------------------------------------- */
+
 void twp_token_is_gone(tw_token *t, bool gone)
 {
     pthread_mutex_lock(&t->lock);
-    if (gone && !atomic_load(&t->gone)) {
+    if (gone != atomic_exchange(&t->gone, gone)) {
         clock_gettime(CLOCK_MONOTONIC, &t->gone_since);
+        atomic_fetch_add(&t->module->gone, gone ? 1u : ~0u);
     }
-    atomic_store(&t->gone, gone);
     pthread_mutex_unlock(&t->lock);
 }
 
 /* Who comes while the token is gone looks for it, unless another is at it; one that hangs there
  * keeps the others from it for the time of one deadline. */
-static bool may_probe(tw_token *t, failure *why)
+static bool may_probe(tw_token *t, unsigned long *probe, failure *why)
 {
     struct timespec now;
     long seconds;
@@ -171,6 +192,7 @@ static bool may_probe(tw_token *t, failure *why)
     mine = twp_time_passed(&t->next_probe);
     if (mine) {
         t->next_probe = twp_time_in(t->opt.deadline_ms);
+        *probe = ++t->probe;
     }
     pthread_mutex_unlock(&t->lock);
     if (!mine) {
@@ -181,51 +203,35 @@ static bool may_probe(tw_token *t, failure *why)
     return mine;
 }
 
-static void end_probe(tw_token *t, tw_err err)
+/* One that hung so long that another looks in its place lets that one be. A token that answers,
+ * be it that it wants another PIN, is there. */
+static void end_probe(tw_token *t, unsigned long probe, tw_err err)
 {
     pthread_mutex_lock(&t->lock);
-    t->next_probe = (struct timespec){0};
-    pthread_mutex_unlock(&t->lock);
-    if (err == TW_OK) {
-        twp_token_is_gone(t, false);
+    if (t->probe == probe) {
+        t->next_probe = (struct timespec){0};
     }
-}
-
-static tw_err run(tw_token *t, persistence how, tw_err (*fn)(op *o, void *arg), void *arg,
-                  failure *why)
-{
-    struct timespec deadline = twp_time_in(t->opt.deadline_ms);
-
-    for (unsigned attempt = 1;; attempt++) {
-        era before = twp_era_now(t);
-        tw_err err;
-
-        *why = (failure){0};
-        err = attempt_once(t, fn, arg, &before, &deadline, why);
-        if (err == TW_OK || how == RUN_ONCE ||
-            !twp_recover(t, how, attempt, &before, &deadline, why)) {
-            return err == TW_OK ? TW_OK : why->err;
-        }
-        atomic_fetch_add_explicit(&t->counters.retries, 1, memory_order_relaxed);
+    pthread_mutex_unlock(&t->lock);
+    if (err == TW_OK || err == TW_ERR_TOKEN_PIN || err == TW_ERR_TOKEN_POLICY) {
+        twp_token_is_gone(t, false);
     }
 }
 
 tw_err twp_token_run(tw_token *t, persistence how, tw_err (*fn)(op *o, void *arg), void *arg,
                      failure *why)
 {
-    bool gone;
+    attempt a = {.how = how};
+    unsigned long probe = 0;
     tw_err err;
 
-    if (atomic_load_explicit(&t->pid, memory_order_relaxed) != getpid()) {
-        after_fork(t);
-    }
-    gone = atomic_load_explicit(&t->gone, memory_order_relaxed);
-    if (gone && !may_probe(t, why)) {
+    twp_token_adopt(t);
+    a.probes = atomic_load(&t->gone);
+    if (a.probes && !may_probe(t, &probe, why)) {
         return why->err;
     }
-    err = run(t, how, fn, arg, why);
-    if (gone) {
-        end_probe(t, err);
+    err = run(t, &a, fn, arg, why);
+    if (a.probes) {
+        end_probe(t, probe, err);
     }
     return err;
 }

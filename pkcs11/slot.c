@@ -33,7 +33,7 @@ static tw_err slot_list(module *m, CK_SLOT_ID **out, CK_ULONG *count, failure *w
     CK_ULONG room;
 
     *out = NULL;
-    for (int attempt = 0; attempt < 2 && rv == CKR_BUFFER_TOO_SMALL; attempt++) {
+    for (int look = 0; look < 2 && rv == CKR_BUFFER_TOO_SMALL; look++) {
         free(*out);
         *out = NULL;
         rv = m->fn->C_GetSlotList(CK_TRUE, NULL, count);
@@ -90,7 +90,7 @@ static bool names_slot(module *m, const token_uri *u, place *p)
            (u == NULL || matches(u, p->slot, &slot_info, &p->info));
 }
 
-tw_err twp_slot_find(module *m, const token_uri *u,
+tw_err twp_slot_find(module *m, const token_uri *u, const struct timespec *deadline,
                      tw_err (*found)(void *arg, const place *p, failure *why), void *arg,
                      failure *why)
 {
@@ -98,7 +98,7 @@ tw_err twp_slot_find(module *m, const token_uri *u,
     CK_ULONG count = 0;
     tw_err err;
 
-    err = twp_module_enter(m, why);
+    err = twp_module_enter(m, deadline, why);
     if (err != TW_OK) {
         return err;
     }

@@ -10,6 +10,7 @@ enum {
 
 void twp_count_begin(tw_token *t, struct timespec *begun)
 {
+    twp_token_adopt(t); /* which counts anew who is in flight */
     atomic_fetch_add_explicit(&t->counters.in_flight, 1, memory_order_relaxed);
     clock_gettime(CLOCK_MONOTONIC, begun);
 }
@@ -93,7 +94,7 @@ static void read_state(tw_token *t, tw_token_counts *out)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     pthread_mutex_lock(&t->lock);
-    out->waiting = t->waiting;
+    out->waiting = t->line.length;
     out->sessions = t->size;
     out->session_limit = t->limit;
     out->slot = t->slot;
@@ -105,6 +106,7 @@ static void read_state(tw_token *t, tw_token_counts *out)
 /* A caller built against an older header has a shorter struct, and gets that much. */
 tw_err tw_token_stats(const tw_token *token, tw_token_counts *out)
 {
+    tw_token *t = (tw_token *)(uintptr_t)token; /* its lock is what changes */
     tw_token_counts all = {0};
     size_t size;
 
@@ -113,8 +115,9 @@ tw_err tw_token_stats(const tw_token *token, tw_token_counts *out)
     }
     size = out->size < sizeof(all) ? out->size : sizeof(all);
     all.size = out->size;
-    read_counters(&token->counters, &all);
-    read_state((tw_token *)(uintptr_t)token, &all); /* its lock is what changes */
+    twp_token_adopt(t);
+    read_counters(&t->counters, &all);
+    read_state(t, &all);
     memset(out, 0, out->size);
     memcpy(out, &all, size);
     return TW_OK;

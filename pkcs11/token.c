@@ -102,6 +102,45 @@ tw_err twp_token_new(const char *uri, const tw_token_options *options, tw_token 
     return err;
 }
 
+/* A child that never used it has none of its own. A module that cannot be entered (a child that
+ * could not initialise it) has no sessions of ours left to close. */
+void twp_token_leave(tw_token *t)
+{
+    module *m = t->module;
+    bool here = atomic_load(&t->pid) == getpid();
+    failure why = {0};
+
+    if (here) {
+        twp_token_is_gone(t, false);
+    }
+    if (here && twp_module_enter(m, NULL, &why) == TW_OK) {
+        twp_pool_clear(t);
+        twp_module_leave(m);
+    } else {
+        twp_pool_forget(t);
+    }
+    t->module = NULL;
+    t->slot = TW_TOKEN_NO_SLOT;
+    twp_module_put(m);
+}
+
+tw_err twp_token_arrive(tw_token *t)
+{
+    failure why = {0};
+    tw_err err = locate(t, &why);
+
+    if (err == TW_OK) {
+        err = twp_token_run(t, RUN_GENTLY, nothing, NULL, &why);
+    }
+    if (err != TW_OK) {
+        twp_token_report(t, "open token", &why);
+    }
+    if (err != TW_OK && t->module != NULL) {
+        twp_token_leave(t);
+    }
+    return err;
+}
+
 tw_err tw_token_open(const char *uri, const tw_token_options *options, tw_token **out)
 {
     failure why = {0};
@@ -116,35 +155,15 @@ tw_err tw_token_open(const char *uri, const tw_token_options *options, tw_token 
         return TW_ERR_INVALID;
     }
     err = twp_token_new(uri, options, &t, &why);
-    if (err != TW_OK) {
-        return err;
-    }
-    err = locate(t, &why);
     if (err == TW_OK) {
-        err = twp_token_run(t, RUN_GENTLY, nothing, NULL, &why);
+        err = twp_token_arrive(t);
     }
     if (err != TW_OK) {
-        twp_token_report(t, "open token", &why);
         tw_token_free(t);
         return err;
     }
     *out = t;
     return TW_OK;
-}
-
-/* A module that cannot be entered (a child that could not initialise it) has no sessions
- * of ours left to close. */
-static void close_all(tw_token *t)
-{
-    failure why = {0};
-
-    if (atomic_load(&t->pid) == getpid() && twp_module_enter(t->module, &why) == TW_OK) {
-        twp_pool_clear(t);
-        twp_module_leave(t->module);
-    } else {
-        twp_pool_forget(t);
-    }
-    twp_module_put(t->module);
 }
 
 void tw_token_free(tw_token *token)
@@ -153,7 +172,7 @@ void tw_token_free(tw_token *token)
         return;
     }
     if (token->module != NULL) {
-        close_all(token);
+        twp_token_leave(token);
     }
     twp_uri_clear(&token->uri);
     twp_settings_clear(&token->opt);
@@ -168,6 +187,7 @@ void twp_token_report(tw_token *t, const char *what, const failure *why)
 {
     CK_SLOT_ID slot;
 
+    twp_token_adopt(t);
     pthread_mutex_lock(&t->lock);
     slot = t->slot;
     pthread_mutex_unlock(&t->lock);

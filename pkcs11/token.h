@@ -86,19 +86,51 @@ tw_err twp_pin_get(const settings *s, const token_uri *u, const char *label,
                    char buf[TW_TOKEN_MAX_PIN], size_t *len, pin_facts *facts, failure *why);
 bool twp_pin_given(const settings *s, const token_uri *u);
 
+/* --- turn.c ------------------------------------------------------------------------ */
+
+struct timespec twp_time_in(unsigned ms);
+bool twp_time_passed(const struct timespec *t);
+void twp_cond_init(pthread_cond_t *cond); /* by the clock of twp_time_in */
+
+/* A line, first come first served; under a lock of its owner's. twp_queue_wait joins it until
+ * something is handed over, or gives NULL at the deadline (NULL: there is none);
+ * twp_queue_hand gives the head of it something: false, there is no one. */
+typedef struct queue {
+    struct waiter *first, **last;
+    size_t length;
+} queue;
+void twp_queue_init(queue *q);
+void *twp_queue_wait(queue *q, pthread_mutex_t *lock, const struct timespec *deadline);
+bool twp_queue_hand(queue *q, void *thing);
+
+/* A lock whose waiters stand in such a line. */
+typedef struct turn {
+    pthread_mutex_t lock;
+    queue line;
+    bool taken;
+} turn;
+void twp_turn_init(turn *u);
+void twp_turn_clear(turn *u);
+bool twp_turn_take(turn *u, const struct timespec *deadline);
+void twp_turn_give(turn *u);
+
 /* --- module.c, load.c --------------------------------------------------------------- */
 
 /* A module is one per process, however many tokens of ours it serves. `generation`
  * counts its initialisations: what belongs to an older one is gone. */
 typedef struct module {
-    struct module *next;
+    struct module *next; /* under twp_process_lock; the path and init_args do not change */
     CK_FUNCTION_LIST *fn;
-    char *path;      /* NULL if p11-kit does not know it */
-    char *init_args; /* NULL for none */
-    bool owner;      /* we initialised it, so we finalise it */
-    bool serial;     /* it cannot lock: one call at a time, under serial_lock */
-    unsigned users;
-    pthread_mutex_t serial_lock;
+    char *path;              /* NULL if p11-kit does not know it */
+    char *init_args;         /* NULL for none */
+    atomic_uint users, gone; /* tokens and lists of ours; how many of those tokens are gone */
+
+    pthread_mutex_t life; /* held for C_Initialize and C_Finalize, which may hang; guards: */
+    bool started;         /* it was initialised, by us or by others, and not yet left */
+    bool owner;           /* we initialised it, so we finalise it */
+    bool serial;          /* it cannot lock: one call at a time, by turns */
+
+    turn calls;
     _Atomic(pid_t) pid;              /* whose initialisation it is */
     atomic_ulong generation, logins; /* so far; a login before it is tried */
     atomic_ulong down;               /* CKR_OK, or why C_Initialize failed: it is not called */
@@ -115,20 +147,25 @@ void twp_module_put(module *m);
  * to `skipped` and left out. Put each, then free(). */
 tw_err twp_module_get_all(const char *name, const char *init_args, module ***out, size_t *count,
                           const settings *skipped, failure *why);
-tw_err twp_module_initialize(module *m, failure *why); /* under twp_process_lock */
+
+/* twp_module_start initialises it unless it is; twp_module_stop finalises it if it is ours, and
+ * has no user but who calls. */
+tw_err twp_module_start(module *m, failure *why);
+void twp_module_stop(module *m);
 
 /* Every call of a module's functions lies between enter and leave. enter brings the
- * module up again in a forked child, and fails while it is being restarted. */
-tw_err twp_module_enter(module *m, failure *why);
+ * module up again in a forked child, and fails while it is being restarted; it waits no longer
+ * than until the deadline (NULL: there is none). */
+tw_err twp_module_enter(module *m, const struct timespec *deadline, failure *why);
 void twp_module_leave(module *m);
 
 /* twp_module_restart initialises the module anew once no call is in flight, unless it has
  * left that generation. One that is not ours is never finalised. */
 tw_err twp_module_restart(module *m, unsigned long generation, const struct timespec *deadline,
                           failure *why);
-bool twp_module_shared(module *m); /* by several tokens or lists of ours */
 
-/* Held over fork, so that a child never finds it taken. */
+/* For what is short. Held over fork, as is the life of every module, so that a child finds
+ * neither taken. */
 void twp_process_lock(void);
 void twp_process_unlock(void);
 
@@ -163,8 +200,8 @@ typedef struct place {
 } place;
 
 /* twp_slot_find passes every token that `u` names (NULL: every one) to `found`, until that answers
- * other than TW_OK, which is returned. */
-tw_err twp_slot_find(module *m, const token_uri *u,
+ * other than TW_OK, which is returned. The deadline is that of twp_module_enter. */
+tw_err twp_slot_find(module *m, const token_uri *u, const struct timespec *deadline,
                      tw_err (*found)(void *arg, const place *p, failure *why), void *arg,
                      failure *why);
 
@@ -199,18 +236,6 @@ typedef struct session {
     era era;
     struct session *next; /* in the idle list */
 } session;
-
-/* A lock that is waited for until a deadline alone. */
-typedef struct turn {
-    pthread_mutex_t lock;
-    pthread_cond_t over;
-    bool taken;
-} turn;
-void twp_cond_init(pthread_cond_t *cond); /* by the clock of time_in */
-void twp_turn_init(turn *u);
-void twp_turn_clear(turn *u);
-bool twp_turn_take(turn *u, const struct timespec *deadline);
-void twp_turn_give(turn *u);
 
 /* A PIN that C_Login failed with. */
 enum { KEPT_REFUSALS = 4, MOST_SENT = 2, SEND_AGAIN_MS = 60000 };
@@ -249,11 +274,11 @@ struct tw_token {
     session *idle;          /* most recently used first */
     size_t size, limit;     /* places in existence; how many there may be */
     struct timespec shrunk; /* when the token had no more sessions than `limit` */
-    struct waiter *first, **last;
-    size_t waiting;       /* in that line */
-    unsigned patience_ms; /* the module is restarted not before next_restart, and from calm on */
+    queue line;             /* for a place */
+    unsigned patience_ms;   /* the module is restarted not before next_restart, and from calm on */
     struct timespec next_try, next_restart, calm; /* as if it had never been */
-    struct timespec gone_since, next_probe;       /* while it is: one call at a time looks */
+    struct timespec gone_since, next_probe;       /* while it is: one call at a time looks, */
+    unsigned long probe;                          /* this one */
     atomic_bool gone;
 
     turn mend;                      /* one recovery at a time; held outside of the module */
@@ -283,10 +308,18 @@ typedef enum persistence {
 tw_err twp_token_run(tw_token *t, persistence how, tw_err (*fn)(op *o, void *arg), void *arg,
                      failure *why);
 
-/* twp_token_new makes one that is nowhere yet; twp_token_settle puts it in its place. */
+/* twp_token_new makes one that is nowhere yet; twp_token_settle puts it in its place;
+ * twp_token_arrive finds that and logs in, or leaves it nowhere as before. twp_token_leave takes it
+ * out again. What is known of its PINs stays known. */
 tw_err twp_token_new(const char *uri, const tw_token_options *options, tw_token **out,
                      failure *why);
 void twp_token_settle(tw_token *t, const place *p);
+tw_err twp_token_arrive(tw_token *t);
+void twp_token_leave(tw_token *t);
+
+/* In a child of fork nothing of the parent's is used: not its sessions, not its locks. Whatever
+ * takes a lock of the token's calls this first. */
+void twp_token_adopt(tw_token *t);
 void twp_token_report(tw_token *t, const char *what, const failure *why);
 
 /* The pool: at most `limit` places, first come first served. twp_pool_lost is for a place that the
@@ -307,12 +340,17 @@ bool twp_session_is_user(tw_token *t, const session *s);
 bool twp_session_is_public(tw_token *t, const session *s);
 
 void twp_token_is_gone(tw_token *t, bool gone);
-/* recover climbs the ladder by what the attempt-th attempt lost, unless another thread has
- * since the era `before`. True: try again. */
-bool twp_recover(tw_token *t, persistence how, unsigned attempt, const era *before,
-                 const struct timespec *deadline, failure *why);
 
-struct timespec twp_time_in(unsigned ms);
-bool twp_time_passed(const struct timespec *t);
+/* One attempt at an operation. */
+typedef struct attempt {
+    persistence how;
+    bool probes; /* it looks for a token that was gone */
+    unsigned number;
+    era before; /* when it began; of the session that served, if one did */
+    const struct timespec *deadline;
+} attempt;
+/* twp_recover climbs the ladder by what the attempt lost, unless another thread has since it
+ * began. True: try again. */
+bool twp_recover(tw_token *t, const attempt *a, failure *why);
 
 #endif

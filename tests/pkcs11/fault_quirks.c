@@ -323,6 +323,13 @@ Test(oddities, a_module_that_must_be_let_make_threads)
                "C_GetSlotInfo * wait 1");
 }
 
+/* As p11-kit's own do, which speak to a command; then our handlers of forks run. */
+Test(oddities, a_module_that_forks_as_it_is_initialised, .timeout = 20)
+{
+    must_serve(TW_KEM_P256_HKDF_SHA256, "C_Initialize * fork\nC_Finalize * fork\n"
+                                        "C_OpenSession * fork\nC_Login * fork");
+}
+
 Test(oddities, a_module_that_cannot_lock)
 {
     must_serve(TW_KEM_P256_HKDF_SHA256, "C_Initialize * flag CKF_OS_LOCKING_OK CKR_CANT_LOCK");

@@ -144,6 +144,18 @@ Test(stats, that_a_token_is_gone_and_since_when)
     must(!now().gone && now().gone_s == 0);
 }
 
+/* It is there, though it wants another PIN: nobody is told that it is gone. */
+Test(stats, that_a_token_is_back_though_it_cannot_be_used)
+{
+    fault_script(&s, "C_GetSlotList * none\nC_DeriveKey * kill CKR_DEVICE_REMOVED\n"
+                     "C_OpenSession * fail CKR_TOKEN_NOT_PRESENT");
+    must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(key));
+    must(now().gone);
+    fault_script(&s, "C_Login * fail CKR_PIN_INCORRECT");
+    must_err(TW_ERR_TOKEN_PIN, tw_key_check(key));
+    must(!now().gone);
+}
+
 Test(stats, a_caller_gets_as_much_as_its_header_has)
 {
     union {

@@ -88,6 +88,36 @@ static void must_succeed(int (*child)(void))
     check_note("%s", "");
 }
 
+static int free_unused(void)
+{
+    tw_key_free(key);
+    tw_token_free(token);
+    return answer();
+}
+
+/* What it finds initialised is its parent's, and no one else's in this process. */
+static int free_and_open(void)
+{
+    if (free_unused() != 0 || tw_token_open(stand_uri(&s, ""), &s.options, &token) != TW_OK ||
+        tw_token_find_key(token, stand_uri(&s, ";object=a"), NULL, 0, &key) != TW_OK) {
+        return CHILD_FAILED;
+    }
+    return use_and_free();
+}
+
+static int count_and_free(void)
+{
+    tw_token_counts c = {.size = sizeof(c)};
+
+    for (int i = 0; i < 3; i++) {
+        if (tw_key_check(key) != TW_OK || tw_token_stats(token, &c) != TW_OK || c.in_flight != 0 ||
+            c.waiting != 0) {
+            return CHILD_FAILED;
+        }
+    }
+    return free_unused();
+}
+
 /* --- The parent. --------------------------------------------------------------------------- */
 
 static atomic_bool stop;
@@ -142,6 +172,88 @@ Test(forked, a_child_goes_on_while_calls_of_its_parent_are_under_way)
     }
     must_size(3, done);
     must_size(0, failed);
+    finish();
+}
+
+/* One of its threads logs in, which hangs, and the others stand in line behind it. */
+Test(forked, a_child_frees_what_threads_of_its_parent_wait_for)
+{
+    pthread_t threads[3];
+    size_t logins = fault_count("C_Login");
+
+    fault_script(&s, "C_DeriveKey 1 logout\nC_Login 1 wait 20000");
+    for (int i = 0; i < 3; i++) {
+        must(pthread_create(&threads[i], NULL, work, NULL) == 0);
+    }
+    while (fault_count("C_Login") == logins) {
+        usleep(1000);
+    }
+    usleep(200000);
+    must_succeed(free_unused);
+    must_succeed(count_and_free);
+    must_succeed(free_and_open);
+    atomic_store(&stop, true);
+    fault_script(&s, "# goes on");
+    for (int i = 0; i < 3; i++) {
+        must(pthread_join(threads[i], NULL) == 0);
+    }
+    must_size(0, failed);
+    tw_key_free(key);
+    tw_token_free(token);
+    fault_clean(NULL);
+}
+
+/* Metrics are asked for all the time; whoever forks then leaves the child a lock that is taken. */
+static void *ask(void *arg)
+{
+    tw_token_counts c = {.size = sizeof(c)};
+
+    (void)arg;
+    while (!atomic_load(&stop)) {
+        must_ok(tw_token_stats(token, &c));
+    }
+    return NULL;
+}
+
+static int ask_first(void)
+{
+    tw_token_counts c = {.size = sizeof(c)};
+
+    return tw_token_stats(token, &c) == TW_OK ? free_unused() : CHILD_FAILED;
+}
+
+static int name_first(void)
+{
+    char uri[512];
+    size_t len;
+
+    return tw_token_key_uri(key, uri, sizeof(uri), &len) == TW_OK ? free_unused() : CHILD_FAILED;
+}
+
+static int find_first(void)
+{
+    tw_key *other;
+
+    return tw_token_find_key(token, stand_uri(&s, ";object=a"), NULL, 0, &other) == TW_OK
+               ? free_unused()
+               : CHILD_FAILED;
+}
+
+Test(forked, a_child_finds_no_lock_taken_that_a_thread_of_its_parent_held)
+{
+    static int (*const children[])(void) = {ask_first, name_first, find_first, use_and_free};
+    pthread_t threads[4];
+
+    for (int i = 0; i < 4; i++) {
+        must(pthread_create(&threads[i], NULL, ask, NULL) == 0);
+    }
+    for (int i = 0; i < 100; i++) {
+        must_succeed(children[i % 4]);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < 4; i++) {
+        must(pthread_join(threads[i], NULL) == 0);
+    }
     finish();
 }
 

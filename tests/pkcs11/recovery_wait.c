@@ -21,14 +21,20 @@ static stand s;
 static tw_token *token;
 static tw_key *key;
 
-static void start_with(size_t sessions)
+static void start_scripted(size_t sessions, const char *script)
 {
     fault_softhsm(&s);
+    fault_script(&s, "%s", script);
     s.options.max_sessions = sessions;
     s.options.deadline_ms = DEADLINE_MS;
     token = stand_open(&s);
     key = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a");
     s.options.event = NULL;
+}
+
+static void start_with(size_t sessions)
+{
+    start_scripted(sessions, "# nothing");
 }
 
 static void end(void)
@@ -150,6 +156,24 @@ Test(wait, calls_that_hang_in_every_session_make_the_token_busy)
     finish();
 }
 
+Test(wait, a_call_that_hangs_in_a_module_that_cannot_lock_makes_it_busy)
+{
+    static const char cannot_lock[] = "C_Initialize * flag CKF_OS_LOCKING_OK CKR_CANT_LOCK\n";
+    static timed hanging;
+    size_t before;
+
+    start_scripted(OTHERS + 1, cannot_lock);
+    before = fault_count("C_DeriveKey");
+    fault_script(&s, "%sC_DeriveKey 1 wait %d", cannot_lock, HANG_MS);
+    begin(&hanging);
+    wait_for_calls("C_DeriveKey", before + 1);
+    all_in_time(TW_ERR_TOKEN_BUSY, false);
+    release(&hanging);
+    must_ok(hanging.err);
+    must_size(1, fault_count("most calls in flight"));
+    finish();
+}
+
 /* Of those who lost the login one logs in, and it hangs. */
 Test(wait, a_login_that_hangs_lets_the_others_go_in_time)
 {
@@ -179,6 +203,25 @@ Test(wait, a_search_for_the_slot_that_hangs_lets_the_others_go_in_time)
     wait_for_calls("C_GetSlotList", before + 1);
     all_in_time(TW_ERR_TOKEN_ABSENT, false);
     release(&hanging);
+    finish();
+}
+
+Test(wait, who_lost_a_session_alone_does_not_wait_for_that_search)
+{
+    static timed hanging;
+    size_t before;
+
+    start_with(OTHERS + 1);
+    before = fault_count("C_GetSlotList");
+    fault_script(&s,
+                 "C_DeriveKey 1 kill CKR_DEVICE_REMOVED\nC_GetSlotList * wait %d\n"
+                 "C_DeriveKey 2 kill CKR_SESSION_HANDLE_INVALID",
+                 HANG_MS);
+    begin(&hanging);
+    wait_for_calls("C_GetSlotList", before + 1);
+    all_in_time(TW_OK, false);
+    release(&hanging);
+    must_ok(hanging.err);
     finish();
 }
 
@@ -238,6 +281,33 @@ Test(wait, retries_have_no_deadline_of_their_own)
     finish();
 }
 
+/* All were at work when it went: the first finds that out, and for all. */
+Test(wait, those_who_saw_it_go_do_not_each_look_for_it)
+{
+    static timed all[OTHERS];
+    size_t before;
+
+    start_with(OTHERS);
+    fault_script(&s,
+                 "C_DeriveKey 1-%d wait 100\nC_DeriveKey * kill CKR_DEVICE_REMOVED\n"
+                 "C_GetSlotList * none\nC_GetSlotList * wait 5\n"
+                 "C_OpenSession * fail CKR_TOKEN_NOT_PRESENT",
+                 OTHERS);
+    before = fault_count("C_GetSlotList");
+    for (int i = 0; i < OTHERS; i++) {
+        begin(&all[i]);
+    }
+    for (int i = 0; i < OTHERS; i++) {
+        join(&all[i]);
+        must_err(TW_ERR_TOKEN_ABSENT, all[i].err);
+    }
+    check_note("(%zu looks)", fault_count("C_GetSlotList") - before);
+    must(fault_count("C_GetSlotList") - before < 2 * 8); /* two looks, a restart, two more */
+    check_note("%s", "");
+    fault_script(&s, "# back");
+    finish();
+}
+
 /* While the token is gone one call looks for it, however long it takes, and the others do not
  * wait for what it finds. */
 Test(wait, for_a_token_that_is_gone_one_call_waits_alone)
@@ -274,5 +344,38 @@ Test(wait, for_a_token_that_is_gone_one_call_waits_alone)
     must_ok(tw_key_check(key));
     release(&looking);
     must_ok(looking.err);
+    finish();
+}
+
+/* The next has looked in the place of one that hung: that one's end is not its own. */
+Test(wait, for_a_token_that_is_gone_no_two_look_though_one_hung)
+{
+    static const char gone[] = "C_GetSlotList * none\nC_DeriveKey * kill CKR_DEVICE_REMOVED\n"
+                               "C_OpenSession 1 wait %d\nC_OpenSession %d wait %d\n"
+                               "C_OpenSession * fail CKR_TOKEN_NOT_PRESENT";
+    timed hung, looking;
+    size_t tries;
+
+    start_with(8);
+    s.options.deadline_ms = 2000;
+    tw_key_free(key);
+    tw_token_free(token);
+    token = stand_open(&s);
+    must_ok(tw_token_find_key(token, stand_uri(&s, ";object=a"), NULL, 0, &key));
+    fault_script(&s, gone, 0, 1, 0);
+    must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(key));
+    fault_script(&s, gone, 2600, 2, HANG_MS);
+    tries = fault_count("C_OpenSession");
+    begin(&hung);
+    wait_for_calls("C_OpenSession", tries + 1);
+    usleep(2100 * 1000);
+    begin(&looking);
+    wait_for_calls("C_OpenSession", tries + 2);
+    join(&hung);
+    must_err(TW_ERR_TOKEN_ABSENT, hung.err);
+    tries = fault_count("C_OpenSession");
+    must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(key));
+    must_size(tries, fault_count("C_OpenSession"));
+    release(&looking);
     finish();
 }

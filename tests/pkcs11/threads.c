@@ -110,6 +110,26 @@ static void a_token_with_fewer_sessions_than_asked_serves_all(void)
     finish(token, key);
 }
 
+/* After five seconds it is asked again, also where somebody waits all the time. */
+static void a_token_that_has_sessions_again_gets_more(void)
+{
+    tw_token *token;
+    tw_key *key = begin(THREADS, 60000, &token);
+    crowd c = {.key = key};
+
+    shim_clear();
+    shim_says((shim_rule){SHIM_OpenSession, ALWAYS, CKR_SESSION_COUNT, 0, NULL});
+    run_crowd(&c, 10, NULL);
+    must_size(1, (size_t)shim_state()->most_sessions);
+    shim_clear();
+    shim_says((shim_rule){SHIM_DeriveKey, ALWAYS, CKR_OK, 10, NULL});
+    run_crowd(&c, 70, NULL);
+    must_size(THREADS * 80, (size_t)c.done);
+    must(shim_state()->most_sessions > 1);
+    must_no_event(&s);
+    finish(token, key);
+}
+
 static void a_module_that_cannot_lock_gets_one_call_at_a_time(void)
 {
     tw_token *token;
@@ -261,6 +281,7 @@ int main(void)
     } tests[] = {
 #define X(name) {#name, name}
         X(a_token_with_fewer_sessions_than_asked_serves_all),
+        X(a_token_that_has_sessions_again_gets_more),
         X(a_module_that_cannot_lock_gets_one_call_at_a_time),
         X(a_call_that_hangs_keeps_its_own_session_alone),
         X(those_in_vain_are_told_that_it_is_busy),

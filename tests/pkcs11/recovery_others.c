@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Several tokens and modules in one process: what befalls one keeps no other from its work. */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "fault_stand.h"
+
+enum {
+    TOKENS = 2,
+    DEADLINE_MS = 400,
+    SLACK_MS = 600, /* for the calls themselves, on a machine that has other work */
+    HANG_MS = 20000,
+};
+
+static const char *const labels[TOKENS] = {"hpke", "second"};
+
+static stand s;
+static tw_token_options options[TOKENS];
+static tw_token *tokens[TOKENS];
+static tw_key *keys[TOKENS];
+
+static void open_token(size_t i, const char *module)
+{
+    options[i] = s.options;
+    options[i].module = module;
+    s.token = labels[i];
+    must_ok(tw_token_open(stand_uri(&s, ""), &options[i], &tokens[i]));
+    keys[i] = stand_key(&s, tokens[i], TW_KEM_P256_HKDF_SHA256, "a");
+}
+
+static void start(void)
+{
+    fault_softhsm(&s);
+    stand_add(&s, "second");
+    s.options.event = NULL;
+    s.options.deadline_ms = DEADLINE_MS;
+    open_token(0, TESTS_FAULT);
+}
+
+static void end(void)
+{
+    stand_end(&s);
+}
+
+TestSuite(others, .init = start, .fini = end, .timeout = 60);
+
+static void finish(void)
+{
+    for (size_t i = 0; i < TOKENS; i++) {
+        tw_key_free(keys[i]);
+        tw_token_free(tokens[i]);
+    }
+    fault_clean(NULL);
+}
+
+/* --- Two tokens of one module. ---------------------------------------------------------------- */
+
+static void move_tokens(const char *from, const char *to)
+{
+    run_quietly("mkdir -p '%s/%s' && mv '%s/%s'/* '%s/%s'", s.dir, to, s.dir, from, s.dir, to);
+}
+
+/* SoftHSM looks for its tokens as it is initialised and at no other time. That disturbs none,
+ * where all of them are gone. */
+Test(others, all_tokens_of_a_module_come_back_together)
+{
+    open_token(1, TESTS_FAULT);
+    move_tokens("tokens", "away");
+    for (int i = 0; i < 8; i++) {
+        tw_token_counts counts = {.size = sizeof(counts)};
+
+        (void)!tw_key_check(keys[i % TOKENS]);
+        must_ok(tw_token_stats(tokens[i % TOKENS], &counts));
+        must(i < 4 || counts.gone);
+        usleep(200000);
+    }
+    move_tokens("away", "tokens");
+    for (size_t t = 0; t < TOKENS; t++) {
+        for (int i = 0; tw_key_check(keys[t]) != TW_OK; i++) {
+            check_note("(token %zu)", t);
+            must(i < 120);
+            usleep(100000);
+        }
+    }
+    must_ok(tw_key_check(keys[0]));
+    finish();
+}
+
+/* --- Threads that hang, or look how long they do. --------------------------------------------- */
+
+typedef struct timed {
+    pthread_t thread;
+    size_t token;
+    tw_err err;
+    long ms;
+} timed;
+
+static void *use(void *arg)
+{
+    timed *t = arg;
+    struct timespec begun, now;
+
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    t->err = tw_key_check(keys[t->token]);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    t->ms = (now.tv_sec - begun.tv_sec) * 1000 + (now.tv_nsec - begun.tv_nsec) / 1000000;
+    return NULL;
+}
+
+static void begin(timed *t, size_t token)
+{
+    t->token = token;
+    must(pthread_create(&t->thread, NULL, use, t) == 0);
+}
+
+static void wait_for_calls(const char *function, size_t count)
+{
+    for (int i = 0; fault_count(function) < count; i++) {
+        must(i < 5000);
+        usleep(1000);
+    }
+}
+
+/* The first waits for all calls of the module to end, the second has no time for that. */
+Test(others, who_has_little_time_does_not_wait_for_anothers_restart)
+{
+    static timed hanging, restarting, quick;
+    size_t before;
+
+    options[0].deadline_ms = 10000;
+    tw_key_free(keys[0]);
+    tw_token_free(tokens[0]);
+    must_ok(tw_token_open(stand_uri(&s, ""), &options[0], &tokens[0]));
+    must_ok(tw_token_find_key(tokens[0], stand_uri(&s, ";object=a"), NULL, 0, &keys[0]));
+    s.options.deadline_ms = 50;
+    open_token(1, TESTS_FAULT);
+    before = fault_count("C_DeriveKey");
+    fault_script(&s, "C_DeriveKey 1 wait %d\nC_DeriveKey 2-3 fail CKR_DEVICE_ERROR", HANG_MS);
+    begin(&hanging, 0);
+    wait_for_calls("C_DeriveKey", before + 1);
+    begin(&restarting, 0);
+    wait_for_calls("C_DeriveKey", before + 3);
+    usleep(100000);
+    begin(&quick, 1);
+    must(pthread_join(quick.thread, NULL) == 0);
+    check_note("(after %ld ms)", quick.ms);
+    must_err(TW_ERR_TOKEN_FAILED, quick.err);
+    must(quick.ms < 350);
+    check_note("%s", "");
+    fault_script(&s, "# goes on");
+    must(pthread_join(hanging.thread, NULL) == 0);
+    must(pthread_join(restarting.thread, NULL) == 0);
+    must_ok(hanging.err);
+    must_ok(restarting.err);
+    finish();
+}
+
+/* --- Two modules. ------------------------------------------------------------------------------
+ */
+
+static char copy[160];
+
+static void *open_again(void *arg)
+{
+    tw_err *err = arg;
+    tw_token *third;
+
+    *err = tw_token_open("pkcs11:token=hpke?pin-value=" STAND_PIN, &options[0], &third);
+    if (*err == TW_OK) {
+        tw_token_free(third);
+    }
+    return NULL;
+}
+
+/* Whoever finalised the other's module, it comes up again meanwhile. */
+static void the_other_recovers_in_time(void)
+{
+    stand other = s;
+    CK_FUNCTION_LIST *fn;
+    static timed t;
+
+    (void)snprintf(other.module, sizeof(other.module), "%s", copy);
+    fn = stand_raw(&other);
+    must(fn->C_Finalize(NULL) == CKR_OK);
+    begin(&t, 1);
+    must(pthread_join(t.thread, NULL) == 0);
+    check_note("(after %ld ms)", t.ms);
+    must_ok(t.err);
+    must(t.ms < DEADLINE_MS + SLACK_MS);
+    check_note("%s", "");
+}
+
+static void open_copy(void)
+{
+    (void)snprintf(copy, sizeof(copy), "%s/copy/libsofthsm2.so", s.dir);
+    run_quietly("mkdir '%s/copy' && cp '%s' '%s'", s.dir, TESTS_SOFTHSM, copy);
+    open_token(1, copy);
+}
+
+Test(others, an_initialisation_that_hangs_keeps_no_other_module)
+{
+    static timed restarting;
+    size_t before;
+
+    open_copy();
+    before = fault_count("C_Initialize");
+    fault_script(&s, "C_DeriveKey ! fail CKR_DEVICE_ERROR\nC_Initialize * wait %d", HANG_MS);
+    begin(&restarting, 0);
+    wait_for_calls("C_Initialize", before + 1);
+    the_other_recovers_in_time();
+    fault_script(&s, "# goes on");
+    must(pthread_join(restarting.thread, NULL) == 0);
+    must_ok(restarting.err);
+    finish();
+}
+
+Test(others, opening_a_module_that_hangs_keeps_no_other)
+{
+    pthread_t opening;
+    tw_err err = TW_ERR_STATE;
+    size_t before;
+
+    open_copy();
+    tw_key_free(keys[0]);
+    tw_token_free(tokens[0]);
+    before = fault_count("C_Initialize");
+    fault_script(&s, "C_Initialize * wait %d", HANG_MS);
+    must(pthread_create(&opening, NULL, open_again, &err) == 0);
+    wait_for_calls("C_Initialize", before + 1);
+    the_other_recovers_in_time();
+    keys[0] = NULL;
+    must_ok(tw_token_open("pkcs11:token=second?pin-value=" STAND_PIN, &options[1], &tokens[0]));
+    fault_script(&s, "# goes on");
+    must(pthread_join(opening, NULL) == 0);
+    must_ok(err);
+    finish();
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who waits for a turn: in line, and no longer than until the deadline. Looks inside. A plain
+ * program, which the thread sanitizer runs too. */
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "token.h"
+
+enum {
+    THREADS = 4,
+    ROUNDS = 200,
+};
+
+static turn u;
+static unsigned order[THREADS * ROUNDS];
+static size_t taken; /* by the turn */
+
+typedef struct one {
+    pthread_t thread;
+    unsigned number;
+} one;
+
+static size_t waiting(void)
+{
+    size_t length;
+
+    pthread_mutex_lock(&u.lock);
+    length = u.line.length;
+    pthread_mutex_unlock(&u.lock);
+    return length;
+}
+
+static void wait_for(size_t count)
+{
+    for (int i = 0; waiting() < count; i++) {
+        must(i < 10000);
+        usleep(1000);
+    }
+}
+
+static void *take_often(void *arg)
+{
+    const one *me = arg;
+
+    for (int i = 0; i < ROUNDS; i++) {
+        must(twp_turn_take(&u, NULL));
+        order[taken++] = me->number;
+        twp_turn_give(&u);
+    }
+    return NULL;
+}
+
+static void nobody_is_overtaken(void)
+{
+    static one all[THREADS];
+
+    must(twp_turn_take(&u, NULL));
+    for (unsigned i = 0; i < THREADS; i++) {
+        all[i].number = i;
+        must(pthread_create(&all[i].thread, NULL, take_often, &all[i]) == 0);
+        wait_for(i + 1);
+    }
+    twp_turn_give(&u);
+    must(twp_turn_take(&u, NULL)); /* who gives it and wants it again stands behind them */
+    must(taken >= THREADS);
+    twp_turn_give(&u);
+    for (unsigned i = 0; i < THREADS; i++) {
+        must(pthread_join(all[i].thread, NULL) == 0);
+        must_size(i, order[i]); /* as they came */
+    }
+    must_size(THREADS * ROUNDS, taken);
+}
+
+static void *take_once(void *arg)
+{
+    struct timespec deadline = twp_time_in(50);
+
+    *(bool *)arg = twp_turn_take(&u, &deadline);
+    return NULL;
+}
+
+static void none_waits_past_its_deadline(void)
+{
+    pthread_t threads[3];
+    bool mine[3] = {true, true, true};
+    struct timespec passed = twp_time_in(0);
+
+    must(twp_turn_take(&u, &passed)); /* a free one needs no time */
+    must(!twp_turn_take(&u, &passed));
+    for (int i = 0; i < 3; i++) {
+        must(pthread_create(&threads[i], NULL, take_once, &mine[i]) == 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        must(pthread_join(threads[i], NULL) == 0);
+        must(!mine[i]);
+    }
+    must_size(0, waiting());
+    twp_turn_give(&u);
+    must(twp_turn_take(&u, &passed)); /* those who left the line were given nothing */
+    twp_turn_give(&u);
+}
+
+/* The first and the last of three leave; who stays is still in line. */
+static void who_leaves_the_line_takes_no_other_along(void)
+{
+    pthread_t early, late;
+    static one patient;
+    bool mine[2] = {true, true};
+    size_t before = taken;
+
+    must(twp_turn_take(&u, NULL));
+    must(pthread_create(&early, NULL, take_once, &mine[0]) == 0);
+    wait_for(1);
+    taken = 0;
+    must(pthread_create(&patient.thread, NULL, take_often, &patient) == 0);
+    wait_for(2);
+    must(pthread_create(&late, NULL, take_once, &mine[1]) == 0);
+    must(pthread_join(early, NULL) == 0);
+    must(pthread_join(late, NULL) == 0);
+    must(!mine[0] && !mine[1]);
+    must_size(1, waiting());
+    twp_turn_give(&u);
+    must(pthread_join(patient.thread, NULL) == 0);
+    must_size(ROUNDS, taken);
+    must_size(THREADS * ROUNDS, before);
+}
+
+int main(void)
+{
+    twp_turn_init(&u);
+    nobody_is_overtaken();
+    none_waits_past_its_deadline();
+    who_leaves_the_line_takes_no_other_along();
+    twp_turn_clear(&u);
+    puts("3 passed, 0 failed");
+    return 0;
+}
