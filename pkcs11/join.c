@@ -1,139 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "token.h"
+#include "join.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /*
  * One key that several tokens hold. Each operation goes to the member that is least busy, and on
- * to the next when that one's token fails. A member that failed is set aside and looked after by
- * a thread of its own, so that no operation waits to see whether it is back.
+ * to the next when that one's token fails.
  */
 
 enum {
-    PROBE_MS = 100,
-    MOST_PROBE_MS = 2000,
     HANGS_MS = 2000, /* without one operation's end: it gets no new ones meanwhile */
     MOST_MEMBERS = 64,
 };
-
-typedef struct joined joined;
-typedef struct member {
-    joined *all;
-    char *uri;
-    settings opt;
-    tw_token *token; /* opened once, then kept; with it */
-    tw_key *key;
-    bool aside, lost; /* not asked; never again, for it would cost a PIN's try or is another key */
-    tw_err err;       /* why */
-    size_t in_flight;
-    struct timespec hangs; /* unless an operation has ended by then */
-    pthread_t prober;
-    bool probed; /* there is such a thread to join */
-} member;
-
-struct joined {
-    tw_key base; /* first: a tw_key * is also a joined * */
-    uint8_t public_key[TW_MAX_PUBLIC];
-    pthread_mutex_t lock; /* of all members; never held while a token is called */
-    pthread_cond_t stop;
-    bool stopping;
-    size_t next, count;
-    member members[];
-};
-
-/* --- A member's key. -------------------------------------------------------------------------- */
-
-/* The public half has to be the one that the others have. */
-static tw_err find(const member *m, tw_token *token, tw_key **out)
-{
-    const tw_kem *kem = m->all->base.kem;
-
-    return tw_token_find_key(token, m->uri, kem == NULL ? NULL : m->all->public_key,
-                             kem == NULL ? 0 : kem->public_len, out);
-}
-
-static tw_err open_member(member *m)
-{
-    tw_token *token;
-    tw_key *key = NULL;
-    tw_err err = tw_token_open(m->uri, &m->opt, &token);
-
-    if (err == TW_OK) {
-        err = find(m, token, &key);
-        if (err != TW_OK) {
-            tw_token_free(token);
-        }
-    }
-    pthread_mutex_lock(&m->all->lock);
-    if (err == TW_OK) {
-        m->token = token;
-        m->key = key;
-    }
-    m->err = err;
-    m->aside = err != TW_OK;
-    m->lost = err == TW_ERR_TOKEN_PIN || err == TW_ERR_TOKEN_POLICY || err == TW_ERR_KEY ||
-              err == TW_ERR_INVALID;
-    pthread_mutex_unlock(&m->all->lock);
-    return err;
-}
-
-/* --- Members that are aside. ------------------------------------------------------------------ */
-
-/* False: the joined key is being freed. */
-static bool pause_for(joined *j, unsigned ms)
-{
-    struct timespec until = twp_time_in(ms);
-    bool going_on;
-
-    pthread_mutex_lock(&j->lock);
-    while (!j->stopping && pthread_cond_timedwait(&j->stop, &j->lock, &until) == 0) {
-    }
-    going_on = !j->stopping;
-    pthread_mutex_unlock(&j->lock);
-    return going_on;
-}
-
-/* One that was open remembers itself which PIN was refused. */
-static bool is_back(member *m)
-{
-    tw_err err;
-
-    if (m->key == NULL) {
-        return open_member(m) == TW_OK;
-    }
-    err = tw_key_check(m->key);
-    pthread_mutex_lock(&m->all->lock);
-    m->err = err;
-    m->aside = err != TW_OK;
-    pthread_mutex_unlock(&m->all->lock);
-    return err == TW_OK;
-}
-
-static void *probe(void *arg)
-{
-    member *m = arg;
-    unsigned ms = PROBE_MS;
-
-    while (pause_for(m->all, ms) && !is_back(m) && !m->lost) {
-        ms = 2 * ms < MOST_PROBE_MS ? 2 * ms : MOST_PROBE_MS;
-    }
-    return NULL;
-}
-
-/* Under the lock. Without a thread it stays aside, to be asked when no other is left. */
-static void set_aside(member *m, tw_err err)
-{
-    m->err = err;
-    if (m->aside || m->lost || m->all->stopping) {
-        return;
-    }
-    m->aside = true;
-    if (m->probed) { /* it ended when it put the member back */
-        pthread_join(m->prober, NULL);
-    }
-    m->probed = pthread_create(&m->prober, NULL, probe, m) == 0;
-}
 
 /* --- Operations. ------------------------------------------------------------------------------ */
 
@@ -181,7 +61,7 @@ static void give(member *m, tw_err err)
     m->in_flight--;
     m->hangs = twp_time_in(HANGS_MS);
     if (is_tokens(err) && err != TW_ERR_TOKEN_BUSY) {
-        set_aside(m, err);
+        twp_member_aside(m, err);
     }
     pthread_mutex_unlock(&m->all->lock);
 }
@@ -206,6 +86,7 @@ static tw_err run(const tw_key *key, const use *u)
     tw_err err = TW_ERR_TOKEN_ABSENT;
     member *m;
 
+    twp_joined_adopt(j);
     while ((m = take(j, asked)) != NULL) {
         err = use_member(m->key, u);
         give(m, err);
@@ -238,7 +119,6 @@ static void member_clear(member *m)
     }
     tw_key_free(m->key);
     tw_token_free(m->token);
-    twp_settings_clear(&m->opt);
     free(m->uri);
 }
 
@@ -246,6 +126,7 @@ static void joined_free(tw_key *key)
 {
     joined *j = (joined *)key;
 
+    twp_joined_forget(j);
     pthread_mutex_lock(&j->lock);
     j->stopping = true;
     pthread_cond_broadcast(&j->stop);
@@ -267,15 +148,13 @@ static const tw_key_ops joined_ops = {
 
 static tw_err member_init(joined *j, member *m, const tw_token_member *from)
 {
-    tw_err err = twp_settings_copy(&m->opt, from->options);
+    failure why = {0};
 
     m->all = j;
     m->aside = true;
-    if (err == TW_OK) {
-        m->uri = strdup(from->uri);
-        err = m->uri == NULL ? TW_ERR_MEMORY : TW_OK;
-    }
-    return err;
+    m->uri = strdup(from->uri);
+    return m->uri == NULL ? TW_ERR_MEMORY
+                          : twp_token_new(from->uri, from->options, &m->token, &why);
 }
 
 static tw_err joined_new(const tw_token_member *members, size_t count, joined **out)
@@ -288,6 +167,7 @@ static tw_err joined_new(const tw_token_member *members, size_t count, joined **
     }
     pthread_mutex_init(&j->lock, NULL);
     twp_cond_init(&j->stop);
+    atomic_store(&j->pid, getpid());
     j->base.ops = &joined_ops;
     j->base.public_key = j->public_key;
     j->count = count;
@@ -309,7 +189,7 @@ static tw_err open_all(joined *j)
 
     for (size_t i = 0; i < j->count; i++) {
         member *m = &j->members[i];
-        tw_err err = open_member(m);
+        tw_err err = twp_member_open(m);
 
         if (err == TW_ERR_KEY || err == TW_ERR_INVALID || err == TW_ERR_MEMORY) {
             return err;
@@ -351,9 +231,8 @@ tw_err tw_token_join(const tw_token_member *members, size_t count, tw_key **out)
     }
     pthread_mutex_lock(&j->lock);
     for (size_t i = 0; i < count; i++) {
-        if (j->members[i].aside && !j->members[i].lost) {
-            j->members[i].aside = false;
-            set_aside(&j->members[i], j->members[i].err);
+        if (j->members[i].aside) {
+            twp_member_aside(&j->members[i], j->members[i].err);
         }
     }
     pthread_mutex_unlock(&j->lock);
@@ -371,8 +250,9 @@ tw_err tw_token_joined(const tw_key *key, size_t index, const tw_token **token, 
         return TW_ERR_INVALID;
     }
     m = &j->members[index];
+    twp_joined_adopt(j);
     pthread_mutex_lock(&j->lock);
-    *token = m->token;
+    *token = m->key == NULL ? NULL : m->token;
     *state = m->aside ? m->err : TW_OK;
     pthread_mutex_unlock(&j->lock);
     return TW_OK;

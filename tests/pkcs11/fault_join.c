@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * A plain program, which the thread sanitizer runs too.
- *
- * One key in two tokens, each behind a module of its own: "hpke" behind the fault module, which
- * takes it away, and "second" in a copy of SoftHSM, which nothing disturbs.
- */
+/* One key in two tokens. A plain program, which the thread sanitizer runs too. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,140 +10,13 @@
 #include <twoway/twoway.h>
 
 #include "check.h"
-#include "fault_stand.h"
-
-#define GONE                                                                                       \
-    "C_GetSlotList * none\nC_OpenSession * fail CKR_TOKEN_NOT_PRESENT\n"                           \
-    "C_DeriveKey * kill CKR_DEVICE_REMOVED\nC_GetAttributeValue * kill CKR_DEVICE_REMOVED\n"       \
-    "C_GetSessionInfo * kill CKR_DEVICE_REMOVED\nC_FindObjectsInit * kill CKR_DEVICE_REMOVED\n"
+#include "join_stand.h"
 
 enum {
     THREADS = 8,
 };
 
-static stand s;
-static char copy[160];
-static tw_token_options second;
-static tw_token_member members[2];
-static tw_key *key, *software;
-
-/* The same key pair as an object of each token, or another's. */
-static void import(const char *module, const tw_key *from, const uint8_t sk[32], const char *token)
-{
-    static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
-    static uint8_t p256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
-    CK_OBJECT_CLASS private = CKO_PRIVATE_KEY, public = CKO_PUBLIC_KEY;
-    CK_KEY_TYPE ec = CKK_EC;
-    uint8_t point[67] = {0x04, 0x41};
-    stand at = s;
-    CK_FUNCTION_LIST *fn;
-    CK_SESSION_HANDLE session;
-    CK_OBJECT_HANDLE object;
-    tw_token_options options = {.size = sizeof(options), .module = module};
-    tw_token *open;
-    char uri[96];
-    CK_ATTRIBUTE secret[] = {
-        {CKA_CLASS, &private, sizeof(private)},
-        {CKA_KEY_TYPE, &ec, sizeof(ec)},
-        {CKA_TOKEN, &yes, 1},
-        {CKA_PRIVATE, &yes, 1},
-        {CKA_SENSITIVE, &yes, 1},
-        {CKA_DERIVE, &yes, 1},
-        {CKA_EXTRACTABLE, &no, 1},
-        {CKA_LABEL, (void *)(uintptr_t) "a", 1},
-        {CKA_ID, (void *)(uintptr_t) "1", 1},
-        {CKA_EC_PARAMS, p256, sizeof(p256)},
-        {CKA_VALUE, (void *)(uintptr_t)sk, 32},
-    };
-    CK_ATTRIBUTE half[] = {
-        {CKA_CLASS, &public, sizeof(public)},
-        {CKA_KEY_TYPE, &ec, sizeof(ec)},
-        {CKA_TOKEN, &yes, 1},
-        {CKA_PRIVATE, &no, 1},
-        {CKA_LABEL, (void *)(uintptr_t) "a", 1},
-        {CKA_ID, (void *)(uintptr_t) "1", 1},
-        {CKA_EC_PARAMS, p256, sizeof(p256)},
-        {CKA_EC_POINT, point, sizeof(point)},
-    };
-    tw_token_counts where = {.size = sizeof(where)};
-
-    memcpy(point + 2, from->public_key, 65);
-    (void)snprintf(uri, sizeof(uri), "pkcs11:token=%s?pin-value=" STAND_PIN, token);
-    must_ok(tw_token_open(uri, &options, &open)); /* it logs in */
-    must_ok(tw_token_stats(open, &where));
-    (void)snprintf(at.module, sizeof(at.module), "%s", module);
-    fn = stand_raw(&at);
-    must(fn->C_OpenSession(where.slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &session) ==
-         CKR_OK);
-    must(fn->C_CreateObject(session, secret, sizeof(secret) / sizeof(secret[0]), &object) ==
-         CKR_OK);
-    must(fn->C_CreateObject(session, half, sizeof(half) / sizeof(half[0]), &object) == CKR_OK);
-    must(fn->C_CloseSession(session) == CKR_OK);
-    tw_token_free(open);
-}
-
-static void begin(bool same)
-{
-    uint8_t sk[32];
-    tw_key *other;
-
-    fault_softhsm(&s);
-    stand_add(&s, "second");
-    s.options.event = NULL; /* probes have threads of their own */
-    s.options.deadline_ms = 2000;
-    (void)snprintf(copy, sizeof(copy), "%s/copy/libsofthsm2.so", s.dir);
-    run_quietly("mkdir '%s/copy' && cp '%s' '%s'", s.dir, TESTS_SOFTHSM, copy);
-    memset(sk, 7, sizeof(sk));
-    must_ok(tw_key_from_private(TW_KEM_P256_HKDF_SHA256, sk, sizeof(sk), NULL, &software));
-    import(TESTS_FAULT, software, sk, "hpke");
-    memset(sk, same ? 7 : 8, sizeof(sk));
-    must_ok(tw_key_from_private(TW_KEM_P256_HKDF_SHA256, sk, sizeof(sk), NULL, &other));
-    import(copy, other, sk, "second");
-    tw_key_free(other);
-    second = s.options;
-    second.module = copy;
-    members[0] = (tw_token_member){sizeof(members[0]),
-                                   "pkcs11:token=hpke;object=a?pin-value=" STAND_PIN, &s.options};
-    members[1] = (tw_token_member){sizeof(members[1]),
-                                   "pkcs11:token=second;object=a?pin-value=" STAND_PIN, &second};
-}
-
-static void end(void)
-{
-    tw_key_free(key);
-    tw_key_free(software);
-    key = software = NULL;
-    stand_end(&s);
-}
-
-static tw_err state(size_t index)
-{
-    const tw_token *token;
-    tw_err err;
-
-    must_ok(tw_token_joined(key, index, &token, &err));
-    return err;
-}
-
-static uint64_t operations(size_t index)
-{
-    tw_token_counts c = {.size = sizeof(c)};
-    const tw_token *token;
-    tw_err err;
-
-    must_ok(tw_token_joined(key, index, &token, &err));
-    must(token != NULL);
-    must_ok(tw_token_stats(token, &c));
-    return c.operations;
-}
-
-static void wait_until_back(size_t index)
-{
-    for (int i = 0; state(index) != TW_OK; i++) {
-        must(i < 10000);
-        usleep(1000);
-    }
-}
+static join_stand j;
 
 /* --- Load. ----------------------------------------------------------------------------------- */
 
@@ -159,7 +27,7 @@ static void *work(void *arg)
 {
     (void)arg;
     while (!atomic_load(&stop)) {
-        if (tw_key_check(key) != TW_OK) {
+        if (tw_key_check(j.key) != TW_OK) {
             atomic_fetch_add(&lost, 1);
         }
         atomic_fetch_add(&done, 1);
@@ -199,25 +67,25 @@ static void work_is_spread_and_losing_one_loses_no_request(void)
     pthread_t threads[THREADS];
     uint64_t before;
 
-    begin(true);
-    must_ok(tw_token_join(members, 2, &key));
-    must(memcmp(software->public_key, key->public_key, 65) == 0);
+    join_begin(&j, true);
+    must_ok(tw_token_join(j.members, 2, &j.key));
+    must(memcmp(j.software->public_key, j.key->public_key, 65) == 0);
     start_work(threads, THREADS);
     do_more(400);
-    must(operations(0) > 40 && operations(1) > 40);
+    must(join_operations(&j, 0) > 40 && join_operations(&j, 1) > 40);
     for (int i = 0; i < 3; i++) {
-        fault_script(&s, GONE);
+        fault_script(&j.s, JOIN_GONE);
         do_more(200);
-        must_err(TW_ERR_TOKEN_ABSENT, state(0));
-        must_ok(state(1));
-        before = operations(0);
+        must_err(TW_ERR_TOKEN_ABSENT, join_state(&j, 0));
+        must_ok(join_state(&j, 1));
+        before = join_operations(&j, 0);
         do_more(200);
-        must(operations(0) < before + 20); /* its probes */
-        fault_script(&s, "# back");
-        wait_until_back(0);
-        before = operations(0);
+        must(join_operations(&j, 0) < before + 20); /* its probes */
+        fault_script(&j.s, "# back");
+        join_wait_until(&j, 0, TW_OK);
+        before = join_operations(&j, 0);
         do_more(200);
-        must(operations(0) > before);
+        must(join_operations(&j, 0) > before);
     }
     end_work(threads, THREADS);
     must_size(0, atomic_load(&lost));
@@ -225,50 +93,47 @@ static void work_is_spread_and_losing_one_loses_no_request(void)
 
 static void one_may_be_absent_at_first(void)
 {
-    begin(true);
-    fault_script(&s, GONE);
-    must_ok(tw_token_join(members, 2, &key));
-    must_err(TW_ERR_TOKEN_ABSENT, state(0));
-    must_ok(tw_key_check(key));
-    fault_script(&s, "# comes");
-    wait_until_back(0);
+    join_begin(&j, true);
+    fault_script(&j.s, JOIN_GONE);
+    must_ok(tw_token_join(j.members, 2, &j.key));
+    must_err(TW_ERR_TOKEN_ABSENT, join_state(&j, 0));
+    must_ok(tw_key_check(j.key));
+    fault_script(&j.s, "# comes");
+    join_wait_until(&j, 0, TW_OK);
     for (int i = 0; i < 10; i++) {
-        must_ok(tw_key_check(key));
+        must_ok(tw_key_check(j.key));
     }
-    must(operations(0) > 0);
+    must(join_operations(&j, 0) > 0);
 }
 
 static void when_all_are_gone_it_fails_at_once_and_serves_when_one_is_back(void)
 {
-    begin(true);
-    must_ok(tw_token_join(members, 1, &key));
-    fault_script(&s, GONE);
+    join_begin(&j, true);
+    must_ok(tw_token_join(j.members, 1, &j.key));
+    fault_script(&j.s, JOIN_GONE);
     for (int i = 0; i < 3; i++) {
-        must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(key));
+        must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(j.key));
     }
-    fault_script(&s, "# back");
-    must_ok(tw_key_check(key)); /* no other is left: it is asked although it is aside */
-    wait_until_back(0);
-    tw_key_free(key);
-    key = NULL;
-    fault_script(&s, GONE);
-    must_err(TW_ERR_TOKEN_ABSENT, tw_token_join(members, 1, &key));
-    must(key == NULL);
+    fault_script(&j.s, "# back");
+    must_ok(tw_key_check(j.key)); /* no other is left: it is asked although it is aside */
+    join_wait_until(&j, 0, TW_OK);
+    tw_key_free(j.key);
+    j.key = NULL;
+    fault_script(&j.s, JOIN_GONE);
+    must_err(TW_ERR_TOKEN_ABSENT, tw_token_join(j.members, 1, &j.key));
+    must(j.key == NULL);
 }
 
 static void another_key_is_no_member(void)
 {
-    begin(false);
-    must_err(TW_ERR_KEY, tw_token_join(members, 2, &key));
-    must(key == NULL);
-    fault_script(&s, GONE);
-    must_ok(tw_token_join(members, 2, &key));
-    fault_script(&s, "# comes");
-    for (int i = 0; state(0) != TW_ERR_KEY; i++) {
-        must(i < 10000);
-        usleep(1000);
-    }
-    must_ok(tw_key_check(key));
+    join_begin(&j, false);
+    must_err(TW_ERR_KEY, tw_token_join(j.members, 2, &j.key));
+    must(j.key == NULL);
+    fault_script(&j.s, JOIN_GONE);
+    must_ok(tw_token_join(j.members, 2, &j.key));
+    fault_script(&j.s, "# comes");
+    join_wait_until(&j, 0, TW_ERR_KEY);
+    must_ok(tw_key_check(j.key));
 }
 
 /* Nobody is there to know better: the second try might be the last but one. */
@@ -276,19 +141,53 @@ static void a_refused_pin_is_sent_once(void)
 {
     size_t before;
 
-    begin(true);
-    members[0].uri = "pkcs11:token=hpke;object=a?pin-value=wrong";
-    fault_script(&s, GONE);
-    must_ok(tw_token_join(members, 2, &key));
+    join_begin(&j, true);
+    j.members[0].uri = "pkcs11:token=hpke;object=a?pin-value=wrong";
+    fault_script(&j.s, JOIN_GONE);
+    must_ok(tw_token_join(j.members, 2, &j.key));
     before = fault_count("C_Login");
-    fault_script(&s, "# comes");
-    for (int i = 0; state(0) != TW_ERR_TOKEN_PIN; i++) {
-        must(i < 10000);
-        usleep(1000);
-    }
+    fault_script(&j.s, "# comes");
+    join_wait_until(&j, 0, TW_ERR_TOKEN_PIN);
     usleep(500000);
     must_size(before + 1, fault_count("C_Login"));
-    must_ok(tw_key_check(key));
+    must_ok(tw_key_check(j.key));
+}
+
+/* A vendor's code may mean a wrong PIN: who looks whether the token is back does not spend a try
+ * each time. */
+static void one_refused_by_a_code_of_the_vendors_is_sent_twice(void)
+{
+    size_t before;
+
+    join_begin(&j, true);
+    fault_script(&j.s, "C_Login * fail 0x800000a0");
+    before = fault_count("C_Login");
+    must_ok(tw_token_join(j.members, 2, &j.key));
+    sleep(4);
+    must_size(before + 2, fault_count("C_Login"));
+    must_err(TW_ERR_TOKEN_FAILED, join_state(&j, 0));
+    must_ok(tw_key_check(j.key));
+}
+
+/* Nor is a person asked again and again, who asked for nothing. */
+static void nobody_is_asked_at_a_pin_pad_for_a_probe(void)
+{
+    static const char pad[] = "C_GetTokenInfo * set CKF_PROTECTED_AUTHENTICATION_PATH\n"
+                              "C_Login * pinpad %s\n%s";
+    size_t before;
+
+    join_begin(&j, true);
+    fault_script(&j.s, pad, STAND_PIN, "");
+    must_ok(tw_token_join(j.members, 2, &j.key));
+    fault_script(&j.s, pad, "cancelled", "C_DeriveKey * kill CKR_SESSION_HANDLE_INVALID\n");
+    for (int i = 0; i < 2; i++) {
+        must_ok(tw_key_check(j.key));
+    }
+    before = fault_count("C_Login");
+    join_wait_until(&j, 0, TW_ERR_TOKEN_PIN);
+    sleep(1);
+    must(fault_count("C_Login") <= before + 1); /* the first probe's */
+    must_ok(tw_key_check(j.key));
 }
 
 static void one_that_hangs_gets_no_more(void)
@@ -296,16 +195,16 @@ static void one_that_hangs_gets_no_more(void)
     pthread_t threads[THREADS];
     size_t hanging;
 
-    begin(true);
-    must_ok(tw_token_join(members, 2, &key));
-    fault_script(&s, "C_DeriveKey * wait 60000");
+    join_begin(&j, true);
+    must_ok(tw_token_join(j.members, 2, &j.key));
+    fault_script(&j.s, "C_DeriveKey * wait 60000");
     start_work(threads, 2);
     sleep(3);
     hanging = fault_count("C_DeriveKey");
     start_work(threads + 2, THREADS - 2);
     do_more(500);
     must_size(hanging, fault_count("C_DeriveKey"));
-    fault_script(&s, "# goes on");
+    fault_script(&j.s, "# goes on");
     end_work(threads, THREADS);
     must_size(0, atomic_load(&lost));
 }
@@ -316,14 +215,14 @@ static void it_is_a_senders_identity_too(void)
     const tw_kem *kem;
     tw_key *receiver;
 
-    begin(true);
-    must_ok(tw_token_join(members, 2, &key));
-    kem = software->kem;
+    join_begin(&j, true);
+    must_ok(tw_token_join(j.members, 2, &j.key));
+    kem = j.software->kem;
     must_ok(tw_key_generate(TW_KEM_P256_HKDF_SHA256, NULL, NULL, &receiver));
     for (int i = 0; i < 4; i++) {
-        fault_script(&s, i == 2 ? GONE : "# there");
-        must_ok(kem->encap(kem, NULL, receiver->public_key, key, sent, enc));
-        must_ok(receiver->ops->decap(receiver, enc, key->public_key, got));
+        fault_script(&j.s, i == 2 ? JOIN_GONE : "# there");
+        must_ok(kem->encap(kem, NULL, receiver->public_key, j.key, sent, enc));
+        must_ok(receiver->ops->decap(receiver, enc, j.key->public_key, got));
         must(memcmp(sent, got, kem->secret_len) == 0);
     }
     tw_key_free(receiver);
@@ -334,11 +233,11 @@ static void a_bad_point_is_the_peers(void)
 {
     uint8_t enc[65] = {0x04}, secret[TW_MAX_SECRET];
 
-    begin(true);
-    must_ok(tw_token_join(members, 2, &key));
-    must_err(TW_ERR_FORMAT, key->ops->decap(key, enc, NULL, secret));
-    must_ok(state(0));
-    must_ok(state(1));
+    join_begin(&j, true);
+    must_ok(tw_token_join(j.members, 2, &j.key));
+    must_err(TW_ERR_FORMAT, j.key->ops->decap(j.key, enc, NULL, secret));
+    must_ok(join_state(&j, 0));
+    must_ok(join_state(&j, 1));
 }
 
 static void bad_arguments(void)
@@ -346,23 +245,23 @@ static void bad_arguments(void)
     const tw_token *token;
     tw_err err;
 
-    begin(true);
-    key = (tw_key *)&s;
-    must_err(TW_ERR_INVALID, tw_token_join(members, 0, &key));
-    must(key == NULL);
-    must_err(TW_ERR_INVALID, tw_token_join(NULL, 1, &key));
-    must_err(TW_ERR_INVALID, tw_token_join(members, 65, &key));
-    must_err(TW_ERR_INVALID, tw_token_join(members, 2, NULL));
-    must_err(TW_ERR_INVALID, tw_token_joined(software, 0, &token, &err));
+    join_begin(&j, true);
+    j.key = (tw_key *)&j.s;
+    must_err(TW_ERR_INVALID, tw_token_join(j.members, 0, &j.key));
+    must(j.key == NULL);
+    must_err(TW_ERR_INVALID, tw_token_join(NULL, 1, &j.key));
+    must_err(TW_ERR_INVALID, tw_token_join(j.members, 65, &j.key));
+    must_err(TW_ERR_INVALID, tw_token_join(j.members, 2, NULL));
+    must_err(TW_ERR_INVALID, tw_token_joined(j.software, 0, &token, &err));
     must_err(TW_ERR_INVALID, tw_token_joined(NULL, 0, &token, &err));
-    members[1].size--;
-    must_err(TW_ERR_INVALID, tw_token_join(members, 2, &key));
-    members[1] = (tw_token_member){sizeof(members[1]), "no URI", NULL};
-    must_err(TW_ERR_INVALID, tw_token_join(members, 2, &key));
-    members[1].uri = NULL;
-    must_err(TW_ERR_INVALID, tw_token_join(members, 2, &key));
-    must_ok(tw_token_join(members, 1, &key));
-    must_err(TW_ERR_INVALID, tw_token_joined(key, 1, &token, &err));
+    j.members[1].size--;
+    must_err(TW_ERR_INVALID, tw_token_join(j.members, 2, &j.key));
+    j.members[1] = (tw_token_member){sizeof(j.members[1]), "no URI", NULL};
+    must_err(TW_ERR_INVALID, tw_token_join(j.members, 2, &j.key));
+    j.members[1].uri = NULL;
+    must_err(TW_ERR_INVALID, tw_token_join(j.members, 2, &j.key));
+    must_ok(tw_token_join(j.members, 1, &j.key));
+    must_err(TW_ERR_INVALID, tw_token_joined(j.key, 1, &token, &err));
 }
 
 int main(void)
@@ -373,6 +272,8 @@ int main(void)
         when_all_are_gone_it_fails_at_once_and_serves_when_one_is_back,
         another_key_is_no_member,
         a_refused_pin_is_sent_once,
+        one_refused_by_a_code_of_the_vendors_is_sent_twice,
+        nobody_is_asked_at_a_pin_pad_for_a_probe,
         one_that_hangs_gets_no_more,
         it_is_a_senders_identity_too,
         a_bad_point_is_the_peers,
@@ -382,7 +283,7 @@ int main(void)
 
     for (size_t i = 0; i < count; i++) {
         tests[i]();
-        end();
+        join_end(&j);
     }
     printf("%zu passed, 0 failed\n", count);
     return 0;

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "join.h"
+
+#include <unistd.h>
+
+/*
+ * The members of a joined key. One that failed is set aside and looked after by a thread of its
+ * own, so that no operation waits to see whether it is back.
+ */
+
+enum {
+    PROBE_MS = 100,
+    MOST_PROBE_MS = 2000,
+};
+
+/* --- A member's key. -------------------------------------------------------------------------- */
+
+/* The public half has to be the one that the others have. */
+static tw_err find(const member *m, tw_key **out)
+{
+    const tw_kem *kem = m->all->base.kem;
+
+    return tw_token_find_key(m->token, m->uri, kem == NULL ? NULL : m->all->public_key,
+                             kem == NULL ? 0 : kem->public_len, out);
+}
+
+tw_err twp_member_open(member *m)
+{
+    tw_key *key = NULL;
+    tw_err err = m->token->module == NULL ? twp_token_arrive(m->token) : TW_OK;
+
+    if (err == TW_OK) {
+        err = find(m, &key);
+        if (err != TW_OK) {
+            twp_token_leave(m->token);
+        }
+    }
+    pthread_mutex_lock(&m->all->lock);
+    m->key = key;
+    m->err = err;
+    m->aside = err != TW_OK;
+    m->lost = err == TW_ERR_TOKEN_PIN || err == TW_ERR_TOKEN_POLICY || err == TW_ERR_KEY ||
+              err == TW_ERR_INVALID;
+    pthread_mutex_unlock(&m->all->lock);
+    return err;
+}
+
+/* --- Members that are aside. ------------------------------------------------------------------ */
+
+/* False: the joined key is being freed. */
+static bool pause_for(joined *j, unsigned ms)
+{
+    struct timespec until = twp_time_in(ms);
+    bool going_on;
+
+    pthread_mutex_lock(&j->lock);
+    while (!j->stopping && pthread_cond_timedwait(&j->stop, &j->lock, &until) == 0) {
+    }
+    going_on = !j->stopping;
+    pthread_mutex_unlock(&j->lock);
+    return going_on;
+}
+
+/* One that was open remembers itself which PIN was refused. But nobody is to be asked for one at
+ * the token's own pad again and again, who did not ask for anything. */
+static bool is_back(member *m)
+{
+    tw_err err;
+
+    if (m->key == NULL) {
+        return twp_member_open(m) == TW_OK;
+    }
+    err = tw_key_check(m->key);
+    pthread_mutex_lock(&m->all->lock);
+    m->err = err;
+    m->aside = err != TW_OK;
+    m->lost = m->aside && err != TW_ERR_TOKEN_ABSENT &&
+              (m->token->info.flags & CKF_PROTECTED_AUTHENTICATION_PATH) != 0;
+    pthread_mutex_unlock(&m->all->lock);
+    return err == TW_OK;
+}
+
+static void *probe(void *arg)
+{
+    member *m = arg;
+    unsigned ms = PROBE_MS;
+
+    while (pause_for(m->all, ms) && !is_back(m) && !m->lost) {
+        ms = 2 * ms < MOST_PROBE_MS ? 2 * ms : MOST_PROBE_MS;
+    }
+    return NULL;
+}
+
+/* Under the lock. Without a thread it stays aside, to be asked when no other is left, and the
+ * next failure tries to start one again. */
+void twp_member_aside(member *m, tw_err err)
+{
+    m->err = err;
+    if (m->lost || m->all->stopping || (m->aside && m->probed)) {
+        return;
+    }
+    m->aside = true;
+    if (m->probed) { /* it ended when it put the member back */
+        pthread_join(m->prober, NULL);
+    }
+    m->probed = pthread_create(&m->prober, NULL, probe, m) == 0;
+}
+
+/* --- A forked child, in which the probers do not run, nor who was at work in the parent. ------ */
+
+void twp_joined_forget(joined *j)
+{
+    twp_process_lock();
+    if (atomic_load(&j->pid) != getpid()) {
+        pthread_mutex_init(&j->lock, NULL);
+        twp_cond_init(&j->stop);
+        for (size_t i = 0; i < j->count; i++) {
+            j->members[i].in_flight = 0;
+            j->members[i].probed = false;
+        }
+        atomic_store(&j->pid, getpid());
+    }
+    twp_process_unlock();
+}
+
+void twp_joined_adopt(joined *j)
+{
+    if (atomic_load(&j->pid) == getpid()) {
+        return;
+    }
+    twp_joined_forget(j);
+    pthread_mutex_lock(&j->lock);
+    for (size_t i = 0; i < j->count; i++) {
+        if (j->members[i].aside) {
+            twp_member_aside(&j->members[i], j->members[i].err);
+        }
+    }
+    pthread_mutex_unlock(&j->lock);
+}
