@@ -121,7 +121,7 @@ typedef struct tw_key_ops {
      * sender_public is NULL, or the sender's public key for the auth modes: DH
      * with enc first, then with the sender. Never a peer's code for a failure
      * of transport: remote keys use TW_ERR_TOKEN_*. May block. Called from many
-     * threads at once with the same key. */
+     * threads at once with the same key. NULL: secrets are only supplied. */
     tw_err (*decap)(const tw_key *key, const uint8_t *enc, const uint8_t *sender_public,
                     uint8_t *secret);
 

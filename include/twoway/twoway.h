@@ -90,6 +90,13 @@ TW_MUST tw_err tw_key_from_private(uint16_t kem_id, const uint8_t *sk, size_t sk
 TW_MUST tw_err tw_key_from_pem(const char *pem, size_t pem_len, const tw_provider *p, tw_key **out);
 TW_MUST tw_err tw_key_to_pem(const tw_key *key, char *out, size_t out_cap, size_t *out_len);
 
+/* tw_key_from_public makes a key whose private half is in another process: a receiver
+ * or key set with it begins requests, and takes their secrets by tw_pending_supply;
+ * perform and accept are TW_ERR_STATE. Errors: TW_ERR_INVALID (no such KEM),
+ * TW_ERR_KEY (pk fails the KEM's check, its length included). */
+TW_MUST tw_err tw_key_from_public(uint16_t kem_id, const uint8_t *pk, size_t pk_len,
+                                  const tw_provider *p, tw_key **out);
+
 /* Public keys as PEM SubjectPublicKeyInfo (RFC 5280, RFC 8410): for keys that travel
  * outside a configuration. from_pem writes the KEM's encoding (NIST: uncompressed)
  * and checks it. Neither output ends in a zero byte. Errors: TW_ERR_FORMAT (not
@@ -146,7 +153,8 @@ TW_API void tw_receiver_free(tw_receiver *receiver);
  * private key; perform does the private-key step, on any thread, and may be
  * called again after TW_ERR_TOKEN_BUSY or _ABSENT (other errors are sticky);
  * finish makes the body and leaves the pending to be freed. Where the key is in
- * another process, take enc instead of perform, and supply what its decap gave:
+ * another process (tw_key_from_public), take enc instead of perform, and supply what
+ * its decap gave, key->ops->decap(key, enc, NULL, secret) there (enc_len may be NULL):
  * the KEM shared secret, never a raw DH output (built-in suites only; TW_ERR_INVALID
  * for others and for any length but the KEM's secret_len). A pending is not freed
  * during perform, which cannot be interrupted.

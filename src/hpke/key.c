@@ -167,6 +167,37 @@ tw_err tw_key_from_private(uint16_t kem_id, const uint8_t *sk, size_t sk_len, co
     return from_private(alg, sk, NULL, p, out);
 }
 
+/* Freed as any; nothing of it is private. */
+static const tw_key_ops public_key_ops = {.size = sizeof(tw_key_ops), .free = soft_free};
+
+tw_err tw_key_from_public(uint16_t kem_id, const uint8_t *pk, size_t pk_len, const tw_provider *p,
+                          tw_key **out)
+{
+    soft_key *self;
+    tw_err err;
+
+    if (out == NULL) {
+        return TW_ERR_INVALID;
+    }
+    *out = NULL;
+    if (pk == NULL) {
+        return TW_ERR_INVALID;
+    }
+    err = soft_new(kem_id, p, &self);
+    if (err != TW_OK) {
+        return err;
+    }
+    err = pk_len == self->kem->public_len ? self->kem->check(self->kem, pk) : TW_ERR_KEY;
+    if (err != TW_OK) {
+        soft_free(&self->base);
+        return err;
+    }
+    memcpy(self->public_key, pk, pk_len);
+    self->base.ops = &public_key_ops;
+    *out = &self->base;
+    return TW_OK;
+}
+
 static const tw_provider *or_default(const tw_provider *p)
 {
     static const tw_provider default_provider;

@@ -263,3 +263,54 @@ Test(key, check_passes_on_what_the_private_half_answers)
     must_err(TW_ERR_BACKEND, tw_key_check(&key.base));
     tw_key_free(real);
 }
+
+/* --- Keys whose private half is elsewhere. ------------------------------------------ */
+
+Test(key, a_public_half_alone_is_a_key_that_cannot_be_used_here)
+{
+    for (size_t i = 0; i < KEMS; i++) {
+        tw_key *whole = NULL, *half = NULL;
+        char pem[512];
+        size_t len = 1;
+
+        must_ok(tw_key_generate(all_kems[i], NULL, NULL, &whole));
+        must_ok(tw_key_from_public(all_kems[i], whole->public_key, whole->kem->public_len, NULL,
+                                   &half));
+        must(half->kem->id == all_kems[i] && half->public_key != whole->public_key);
+        must(memcmp(half->public_key, whole->public_key, whole->kem->public_len) == 0);
+        must_err(TW_ERR_STATE, tw_key_check(half));
+        must_err(TW_ERR_INVALID, tw_key_to_pem(half, pem, sizeof(pem), &len));
+        must_size(0, len);
+        tw_key_free(half);
+        tw_key_free(whole);
+    }
+}
+
+Test(key, what_is_no_public_half_makes_none)
+{
+    static const uint8_t zeros[134];
+    tw_provider nobody = {.properties = "provider=nobody"};
+    tw_key *whole = NULL, *none;
+
+    for (size_t i = 0; i < KEMS; i++) {
+        size_t len;
+
+        must_ok(tw_key_generate(all_kems[i], NULL, NULL, &whole));
+        len = whole->kem->public_len;
+        for (size_t wrong = 0; wrong < 4; wrong++) {
+            size_t lens[] = {0, len - 1, len + 1, len};
+            const uint8_t *pk = wrong == 3 ? zeros : whole->public_key;
+
+            none = (tw_key *)&none;
+            must_err(TW_ERR_KEY, tw_key_from_public(all_kems[i], pk, lens[wrong], NULL, &none));
+            must(none == NULL);
+        }
+        must_err(TW_ERR_INVALID, tw_key_from_public(all_kems[i], NULL, len, NULL, &none));
+        must_err(TW_ERR_INVALID, tw_key_from_public(all_kems[i], zeros, len, NULL, NULL));
+        must_err(TW_ERR_INVALID,
+                 tw_key_from_public(all_kems[i], whole->public_key, len, &nobody, &none));
+        must(none == NULL);
+        tw_key_free(whole);
+    }
+    must_err(TW_ERR_INVALID, tw_key_from_public(0x30, zeros, 32, NULL, &none));
+}

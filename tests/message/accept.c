@@ -236,6 +236,33 @@ Test(accept, a_key_that_lives_elsewhere_needs_no_decap)
     tw_pending_free(pending);
 }
 
+/* What a server that never holds its key has: its public half. */
+Test(accept, a_public_half_receives_by_secrets_that_are_supplied)
+{
+    message m = sealed(KIND_REQUEST);
+    tw_receiver *receiver = NULL;
+    tw_pending *pending = NULL;
+    tw_opener *opener = (tw_opener *)&opener;
+    uint8_t secret[TW_MAX_SECRET];
+    tw_key *half = NULL;
+
+    must_ok(
+        tw_key_from_public(inner->kem->id, inner->public_key, inner->kem->public_len, NULL, &half));
+    must_ok(tw_receiver_new(both.suite, tw_receiver_header(both.receiver).key_id, half, NULL,
+                            &receiver));
+    must_err(TW_ERR_STATE,
+             tw_receiver_accept(receiver, &m.format, m.head.data, m.head.len, &opener, NULL));
+    must(opener == NULL);
+    must_ok(tw_receiver_begin(receiver, &m.format, m.head.data, m.head.len, &pending));
+    must_err(TW_ERR_STATE, tw_pending_perform(pending));
+    must_ok(inner->ops->decap(inner, tw_pending_enc(pending, NULL), NULL, secret));
+    must_ok(tw_pending_supply(pending, secret, inner->kem->secret_len));
+    must_finish(pending, &m);
+    tw_pending_free(pending);
+    tw_receiver_free(receiver);
+    tw_key_free(half);
+}
+
 Test(accept, a_wrong_secret_shows_as_a_body_that_does_not_open)
 {
     message m = sealed(KIND_REQUEST);
