@@ -50,6 +50,11 @@ void gateway_open(gateway *g, const char *uri)
 
         errx(person ? NOT_PERMITTED : 1, "%s: %s", uri, tw_strerror(err));
     }
+    gateway_serve(g);
+}
+
+void gateway_serve(gateway *g)
+{
     CHECK(tw_suite_new(g->key->kem->id, TW_KDF_HKDF_SHA256, TW_AEAD_AES_128_GCM, NULL, &g->suite));
     CHECK(tw_receiver_new(g->suite, 1, g->key, NULL, &g->receiver));
 }
@@ -318,16 +323,22 @@ bool say(int fd, const void *what, size_t len)
     return send(fd, what, len, MSG_NOSIGNAL) == (ssize_t)len;
 }
 
-bool hear(int fd, void *what, size_t len)
+size_t hear(int fd, void *what, size_t cap)
 {
-    return recv(fd, what, len, MSG_TRUNC) == (ssize_t)len;
+    ssize_t n = recv(fd, what, cap, MSG_TRUNC);
+
+    return n > 0 ? (size_t)n : 0;
 }
 
-int exit_of_child(void)
+size_t must_hear(int fd, void *what, size_t cap)
 {
+    size_t len = hear(fd, what, cap);
     int status = 0;
 
-    return wait(&status) > 0 ? exit_code(status) : 1;
+    if (len == 0) {
+        errx(wait(&status) > 0 ? exit_code(status) : 1, "the process beside has ended");
+    }
+    return len;
 }
 
 int main(int argc, char **argv)

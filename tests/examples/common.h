@@ -26,11 +26,13 @@ typedef struct gateway {
     tw_receiver *receiver;
 } gateway;
 
-/* gateway_open opens the token and finds the key, or ends the process; with NOT_PERMITTED where
- * only a person can help. Who starts the server must then not start it again and again: every
- * try may cost one of the PIN's. */
+/* gateway_open opens the token and finds the key; gateway_serve makes the rest for a key that
+ * is there already. Or they end the process; with NOT_PERMITTED where only a person can help.
+ * Who starts the server must then not start it again and again: every try may cost one of the
+ * PIN's. */
 #define NOT_PERMITTED 77 /* EX_NOPERM; RestartPreventExitStatus= of systemd */
 void gateway_open(gateway *g, const char *uri);
+void gateway_serve(gateway *g);
 void gateway_close(gateway *g);
 
 /* listen_at makes a Unix socket. */
@@ -54,12 +56,13 @@ int keep_children(size_t count, child_function *child, int listener, const char 
 void say_ready(int ready);
 
 /* start_beside runs `child` in a process of its own and gives the socket to speak with it.
- * What one says the other hears whole, or not at all: false, also when the other has ended. */
+ * What one says the other hears whole, by its length: 0 when the other has ended, more than
+ * `cap` for what is too long. */
 int start_beside(void (*child)(int fd, const char *uri), const char *uri);
 bool say(int fd, const void *what, size_t len);
-bool hear(int fd, void *what, size_t len);
+size_t hear(int fd, void *what, size_t cap);
 
-/* exit_of_child waits for one that is about to end, and gives its exit code. */
-int exit_of_child(void);
+/* must_hear is hear where there is nothing without an answer: it ends as the other ended. */
+size_t must_hear(int fd, void *what, size_t cap);
 
 #endif

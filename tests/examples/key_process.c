@@ -2,76 +2,57 @@
 /*
  * A server that never holds its key. A process beside it opens the token and knows the PIN;
  * it is handed `enc` for each request, and hands back the KEM's secret for that one request,
- * never a Diffie-Hellman output. Whoever takes over the server gets neither the key nor a way
- * to use it for anything else.
+ * never a Diffie-Hellman output. Whoever takes over the server can have requests opened while
+ * he is there, and takes away neither the key nor the PIN.
  *
  *   key_process SOCKET KEY-URI
  */
-#include <string.h>
-
 #include "common.h"
 
-/* What the key's process says: which key it has, and then what it made of each enc. */
-typedef struct held {
-    uint16_t kem_id;
-    uint8_t public_key[TW_MAX_PUBLIC];
-} held;
+static gateway g;
+
+/* What the key's process made of an enc. */
 typedef struct made {
     tw_err err;
-    size_t len;
     uint8_t secret[TW_MAX_SECRET];
 } made;
 
 static void key_process(int fd, const char *uri)
 {
-    gateway g;
-    held mine = {0};
-    made reply = {0};
     uint8_t enc[TW_MAX_ENC];
+    made m;
 
     gateway_open(&g, uri);
-    mine.kem_id = g.key->kem->id;
-    memcpy(mine.public_key, g.key->public_key, g.key->kem->public_len);
-    for (bool on = say(fd, &mine, sizeof(mine)); on && hear(fd, enc, g.key->kem->enc_len);) {
-        reply.len = g.key->kem->secret_len;
-        reply.err = g.key->ops->decap(g.key, enc, NULL, reply.secret); /* this is a back-end */
-        on = say(fd, &reply, sizeof(reply));
-        tw_wipe(&reply, sizeof(reply));
+    (void)say(fd, &g.key->kem->id, sizeof(g.key->kem->id));
+    (void)say(fd, g.key->public_key, g.key->kem->public_len);
+    while (hear(fd, enc, sizeof(enc)) == g.key->kem->enc_len) {
+        m.err = g.key->ops->decap(g.key, enc, NULL, m.secret);
+        (void)say(fd, &m, sizeof(m));
+        tw_wipe(m.secret, sizeof(m.secret));
     }
     gateway_close(&g);
 }
 
-static tw_err use_key_process(tw_pending *pending, void *arg)
+static tw_err use_key_process(tw_pending *pending, void *fd)
 {
-    const int fd = *(int *)arg;
-    made reply = {.err = TW_ERR_TOKEN_ABSENT}; /* unless it answers */
-    size_t enc_len;
-    const uint8_t *enc = tw_pending_enc(pending, &enc_len);
+    made m = {.err = TW_ERR_TOKEN_ABSENT}; /* unless it answers */
 
-    if (say(fd, enc, enc_len) && hear(fd, &reply, sizeof(reply)) && reply.err == TW_OK) {
-        reply.err = tw_pending_supply(pending, reply.secret, reply.len);
+    (void)say(*(int *)fd, tw_pending_enc(pending, NULL), g.key->kem->enc_len);
+    if (hear(*(int *)fd, &m, sizeof(m)) == sizeof(m) && m.err == TW_OK) {
+        m.err = tw_pending_supply(pending, m.secret, g.key->kem->secret_len);
     }
-    tw_wipe(reply.secret, sizeof(reply.secret));
-    return reply.err;
+    tw_wipe(m.secret, sizeof(m.secret));
+    return m.err;
 }
 
 int serve(const char *path, const char *uri)
 {
-    static const tw_key_ops no_ops = {.size = sizeof(no_ops)}; /* its secrets are supplied */
-    tw_key key = {.ops = &no_ops};
-    tw_receiver *receiver;
-    tw_suite *suite;
-    tw_kem *kem;
-    held theirs;
     int fd = start_beside(key_process, uri);
+    uint16_t kem_id = 0;
+    uint8_t pk[TW_MAX_PUBLIC];
 
-    if (!hear(fd, &theirs, sizeof(theirs))) {
-        errx(exit_of_child(), "no key");
-    }
-    CHECK(tw_kem_new(theirs.kem_id, NULL, &kem));
-    CHECK(tw_suite_new(theirs.kem_id, TW_KDF_HKDF_SHA256, TW_AEAD_AES_128_GCM, NULL, &suite));
-    key.kem = kem;
-    key.public_key = theirs.public_key;
-    CHECK(tw_receiver_new(suite, 1, &key, NULL, &receiver));
-    serve_whole(listen_at(path), receiver, "server", use_key_process, &fd);
+    (void)must_hear(fd, &kem_id, sizeof(kem_id));
+    CHECK(tw_key_from_public(kem_id, pk, must_hear(fd, pk, sizeof(pk)), NULL, &g.key));
+    gateway_serve(&g);
+    serve_whole(listen_at(path), g.receiver, "server", use_key_process, &fd);
 }

@@ -4,7 +4,6 @@
 #include <err.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,15 +15,16 @@ typedef enum stage { HEAD, WORKING, BODY, PARTING } stage;
 typedef struct peer {
     int fd; /* -1: nobody */
     stage stage;
-    bool worked;      /* what the other thread's work came to */
+    tw_err worked;    /* what the other thread's work came to */
     size_t got;       /* of head */
     size_t sent, len; /* of out */
     uint8_t head[LOOP_HEAD], out[LOOP_GIVE];
-    struct talk *talk;
+    talk talk;
 } peer;
 
 typedef struct loop {
     const server *server;
+    size_t head_len;
     peer peers[PEERS];
     int to_worker[2], to_loop[2]; /* pipes that carry peer * */
     pthread_t worker;
@@ -36,7 +36,7 @@ static void *work(void *arg)
     peer *p;
 
     while (read(l->to_worker[0], &p, sizeof(p)) == sizeof(p)) {
-        p->worked = l->server->work(p->talk);
+        p->worked = l->server->work(p->talk.pending);
         if (write(l->to_loop[1], &p, sizeof(p)) != sizeof(p)) {
             break;
         }
@@ -44,20 +44,20 @@ static void *work(void *arg)
     return NULL;
 }
 
-static void hang_up(const loop *l, peer *p)
+static void hang_up(peer *p)
 {
     close(p->fd);
     p->fd = -1;
-    if (p->talk != NULL) {
-        l->server->part(p->talk);
-        free(p->talk);
-    }
+    tw_sealer_free(p->talk.answer);
+    tw_opener_free(p->talk.request);
+    tw_exchange_free(p->talk.exchange);
+    tw_pending_free(p->talk.pending);
 }
 
-static void settle(const loop *l, peer *p, bool going_on)
+static void settle(peer *p, bool going_on)
 {
     if (!going_on || (p->stage == PARTING && p->len == 0)) {
-        hang_up(l, p);
+        hang_up(p);
     }
 }
 
@@ -75,7 +75,7 @@ static bool give(peer *p)
 /* Not a byte more than the head is read until the work for it is done. */
 static bool take_head(const loop *l, peer *p)
 {
-    size_t all = l->server->head_len;
+    size_t all = l->head_len;
     ssize_t n = recv(p->fd, p->head + p->got, all - p->got, MSG_DONTWAIT);
 
     p->got += n > 0 ? (size_t)n : 0;
@@ -83,7 +83,7 @@ static bool take_head(const loop *l, peer *p)
         return n > 0;
     }
     p->stage = WORKING;
-    return l->server->meet(p->talk, p->head, all) &&
+    return l->server->meet(&p->talk, p->head, all) == TW_OK &&
            write(l->to_worker[1], &p, sizeof(p)) == sizeof(p);
 }
 
@@ -97,22 +97,13 @@ static bool take(const loop *l, peer *p)
     }
     n = recv(p->fd, in, sizeof(in), MSG_DONTWAIT);
     p->stage = n == 0 ? PARTING : BODY;
-    return n >= 0 && l->server->take(p->talk, in, (size_t)n, n == 0, p->out, &p->len);
+    return n >= 0 && l->server->take(&p->talk, in, (size_t)n, n == 0, p->out, &p->len) == TW_OK;
 }
 
 static bool greet(const loop *l, peer *p)
 {
     p->stage = BODY;
-    return p->worked && l->server->greet(p->talk, p->out, &p->len);
-}
-
-static void meet(const loop *l, peer *p, int listener)
-{
-    *p = (peer){.fd = accept(listener, NULL, NULL)};
-    if (p->fd >= 0) {
-        p->talk = calloc(1, l->server->talk_size);
-        settle(l, p, p->talk != NULL);
-    }
+    return p->worked == TW_OK && l->server->greet(&p->talk, p->out, &p->len) == TW_OK;
 }
 
 /* Fills in what to wait for; the place for one more peer, NULL when there is none. */
@@ -150,26 +141,27 @@ static void serve(loop *l, int listener, int stop)
         for (size_t i = 0; i < PEERS; i++) {
             p = &l->peers[i];
             if (fds[i].fd >= 0 && fds[i].revents != 0) {
-                settle(l, p, p->len > 0 ? give(p) : take(l, p));
+                settle(p, p->len > 0 ? give(p) : take(l, p));
             }
         }
         if (fds[PEERS + 1].revents != 0 && read(l->to_loop[0], &p, sizeof(p)) == sizeof(p)) {
-            settle(l, p, greet(l, p));
+            settle(p, greet(l, p));
         }
         if (fds[PEERS + 2].revents != 0) {
-            meet(l, vacant, listener);
+            *vacant = (peer){.fd = accept(listener, NULL, NULL)};
         }
     }
 }
 
-void loop_run(int listener, int stop, const server *s)
+void loop_run(int listener, int stop, size_t head_len, const server *s)
 {
     static loop l;
 
-    if (s->head_len > LOOP_HEAD) {
-        errx(1, "a head of %zu bytes is too long", s->head_len);
+    if (head_len > LOOP_HEAD) {
+        errx(1, "a head of %zu bytes is too long", head_len);
     }
     l.server = s;
+    l.head_len = head_len;
     for (size_t i = 0; i < PEERS; i++) {
         l.peers[i].fd = -1;
     }
@@ -182,7 +174,7 @@ void loop_run(int listener, int stop, const server *s)
     pthread_join(l.worker, NULL); /* it ends what it has begun */
     for (size_t i = 0; i < PEERS; i++) {
         if (l.peers[i].fd >= 0) {
-            hang_up(&l, &l.peers[i]);
+            hang_up(&l.peers[i]);
         }
     }
 }

@@ -10,9 +10,11 @@ import subprocess
 import sys
 import threading
 import time
+import unittest
 
 from support import NOT_PERMITTED, PIN, SANITIZED, TokenCase, main
 
+HERE = pathlib.Path(__file__).parent
 EXAMPLES = os.environ["TWOWAY_EXAMPLES"]
 PATIENCE = 60  # seconds; the machine may be busy
 
@@ -110,6 +112,16 @@ def children_of(process):
 def resident_kib(pid):
     status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+
+class Length(unittest.TestCase):
+    def test_a_server_is_forty_lines_of_code(self):
+        """What README says; comments, blank lines, sockets and processes apart."""
+        for name in ("event_loop", "prefork", "key_process"):
+            text = (HERE / f"{name}.c").read_text(encoding="ascii")
+            code = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+            lines = [line for line in code.splitlines() if line.strip()]
+            self.assertLessEqual(len(lines), 40, name)
 
 
 class EventLoop(ServerCase):
