@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* RFC 9180's own vectors once more, through hpke.h alone: what its users can reach. */
 #include <criterion/criterion.h>
-#include <criterion/parameterized.h>
+#include <stdio.h>
 
 #include <twoway/hpke.h>
 #include <twoway/twoway.h>
@@ -11,18 +11,6 @@
 #include "vectors.h"
 
 enum { BASE, PSK, AUTH, AUTH_PSK };
-
-typedef struct group {
-    uint16_t kem_id;
-    size_t mode;
-} group;
-
-static group groups[] = {
-    {0x0010, BASE}, {0x0010, PSK}, {0x0010, AUTH}, {0x0010, AUTH_PSK},
-    {0x0012, BASE}, {0x0012, PSK}, {0x0012, AUTH}, {0x0012, AUTH_PSK},
-    {0x0020, BASE}, {0x0020, PSK}, {0x0020, AUTH}, {0x0020, AUTH_PSK},
-    {0x0021, BASE}, {0x0021, PSK}, {0x0021, AUTH}, {0x0021, AUTH_PSK},
-};
 
 typedef struct setting {
     const json_t *v;
@@ -188,24 +176,18 @@ static void must_pass_once(const setting *s)
     must_bytes(pt, opened);
 }
 
-ParameterizedTestParameters(modes, both_ends_follow_every_vector)
-{
-    return cr_make_param_array(group, groups, sizeof(groups) / sizeof(groups[0]));
-}
-
-ParameterizedTest(group *g, modes, both_ends_follow_every_vector)
+Test(modes, both_ends_follow_every_vector)
 {
     json_t *root = vectors_load("rfc9180-trimmed.json"), *v;
-    size_t i, count = 0;
+    size_t i, of_mode[4] = {0};
 
     json_array_foreach(root, i, v)
     {
+        size_t mode = vector_size(v, "mode"), mark = bytes_mark();
         setting s;
 
-        if (vector_id(v, "kem_id") != g->kem_id || vector_size(v, "mode") != g->mode) {
-            continue;
-        }
-        check_note("in vector %zu: KEM %04x, mode %zu", i, g->kem_id, g->mode);
+        must(mode <= AUTH_PSK);
+        check_note("in vector %zu: KEM %04x, mode %zu", i, vector_id(v, "kem_id"), mode);
         start(&s, v);
         must_export(&s, s.seals);
         must_export(&s, s.opens);
@@ -215,8 +197,12 @@ ParameterizedTest(group *g, modes, both_ends_follow_every_vector)
             must_pass_once(&s);
         }
         end(&s);
-        count++;
+        bytes_release(mark);
+        of_mode[mode]++;
     }
-    must_size(8, count);
+    for (size_t mode = BASE; mode <= AUTH_PSK; mode++) {
+        must_size(32, of_mode[mode]);
+    }
+    printf("%zu vectors of RFC 9180, in four modes through hpke.h, both ends\n", i);
     json_decref(root);
 }
