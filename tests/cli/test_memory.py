@@ -46,6 +46,7 @@ class Memory(TokenCase):
         pipe.close()
 
     def small(self, what, peak):
+        print(f"{what}: {peak} KiB resident, {SIZE >> 20} MiB", flush=True)
         if not SANITIZED:
             self.assertLess(peak, MOST, what)
 
@@ -76,7 +77,7 @@ class Memory(TokenCase):
         self.key_and_config()
         for _ in range(SIZE >> 20):
             sent.update(block)
-        self.small("request", self.piped(
+        self.small("request to 100", self.piped(
             ["request", *["--to", "config"] * 100, "--encap", "many", "--chunked", "-o", "req"],
             (block for _ in range(SIZE >> 20)), None))
         # A nonce; for each chunk a length of four bytes and a tag; the final chunk's zero and tag.

@@ -168,6 +168,63 @@ Test(many, no_two_encapsulations_are_alike_even_to_one_key)
     tw_key_free(key);
 }
 
+/* The body needs its multi no more than those do who were added before. */
+Test(many, a_multi_freed_amid_the_body_leaves_the_body_whole)
+{
+    tw_sealer *sealer = NULL;
+    tw_multi *multi = NULL;
+    stream s;
+    bytes opened;
+
+    must_ok(tw_multi_new(c.suite, &c.format, NULL, c.head.data, c.head.len, &sealer, &multi));
+    s = stream_seal(sealer);
+    must_ok(stream_update(&s, bytes_part(c.plain, 0, BODY_LEN / 2)));
+    add(multi, 2);
+    tw_multi_free(multi);
+    must_ok(stream_update(&s, bytes_from(c.plain, BODY_LEN / 2)));
+    must_ok(stream_final(&s, bytes_none));
+    c.body = bytes_of(s.out, s.out_len);
+    stream_end(&s);
+    for (size_t i = 0; i < 2; i++) {
+        tw_exchange *answered = NULL;
+
+        must_ok(receive(c.keys[i], id_of(i), c.encaps[i], c.body, &opened, &answered));
+        must_bytes(c.plain, opened);
+        must_answer(answered, c.asked[i], TW_OK);
+        tw_exchange_free(answered);
+    }
+}
+
+/* Twice the same receiver is two exchanges: what answers one is no answer to the other. */
+Test(many, a_receiver_added_twice_answers_each_for_itself)
+{
+    tw_sealer *sealer = NULL;
+    tw_multi *multi = NULL;
+    tw_exchange *asked[2] = {NULL, NULL}, *answered[2] = {NULL, NULL};
+    bytes encaps[2], opened;
+    tw_key *key = NULL;
+
+    must_ok(tw_key_generate(c.suite->kem_id, NULL, NULL, &key));
+    must_ok(tw_multi_new(c.suite, &c.format, NULL, c.head.data, c.head.len, &sealer, &multi));
+    c.body = seal_in_steps(sealer, c.plain, 0);
+    for (size_t i = 0; i < 2; i++) {
+        encaps[i] = bytes_new(tw_multi_encap_len(c.suite));
+        must_ok(tw_multi_encap(multi, 1, key->public_key, c.suite->public_len, encaps[i].data,
+                               encaps[i].len, &asked[i]));
+        must_ok(receive(key, 1, encaps[i], c.body, &opened, &answered[i]));
+        must_bytes(c.plain, opened);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        must_answer(answered[i / 2], asked[i % 2], i / 2 == i % 2 ? TW_OK : TW_ERR_AUTH);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        tw_exchange_free(asked[i]);
+        tw_exchange_free(answered[i]);
+    }
+    tw_multi_free(multi);
+    tw_key_free(key);
+}
+
 /* --- Who is refused. ---------------------------------------------------------------------- */
 
 static void must_refuse(tw_err want, size_t receiver, bytes encap)
@@ -226,6 +283,47 @@ Test(many, a_receiver_that_was_not_addressed_opens_nothing)
         must_size(0, opened.len);
     }
     tw_key_free(stranger);
+}
+
+/* All share the suite: the same key under another KDF or AEAD sees it in the header, and a key
+ * of another KEM is no key to add. */
+Test(many, a_receiver_of_another_suite_is_refused_by_the_header)
+{
+    static const uint16_t others[][2] = {{TW_KDF_HKDF_SHA256, TW_AEAD_AES_256_GCM},
+                                         {TW_KDF_HKDF_SHA256, TW_AEAD_CHACHA20_POLY1305},
+                                         {TW_KDF_HKDF_SHA512, TW_AEAD_AES_128_GCM}};
+    uint8_t encap[TW_MAX_HEAD];
+    tw_sealer *sealer = NULL;
+    tw_multi *multi = NULL;
+    tw_pending *pending;
+
+    seal_to(1);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        tw_receiver *receiver = NULL;
+        tw_suite *suite = NULL;
+
+        must_ok(tw_suite_new(c.suite->kem_id, others[i][0], others[i][1], NULL, &suite));
+        must_ok(tw_receiver_new(suite, id_of(0), c.keys[0], NULL, &receiver));
+        pending = (tw_pending *)&pending;
+        must_err(TW_ERR_KEY,
+                 tw_receiver_begin_multi(receiver, &c.format, c.encaps[0].data, c.encaps[0].len,
+                                         c.head.data, c.head.len, &pending));
+        must(pending == NULL);
+        tw_receiver_free(receiver);
+        tw_suite_free(suite);
+    }
+    must_ok(tw_multi_new(c.suite, NULL, NULL, c.head.data, c.head.len, &sealer, &multi));
+    for (size_t i = 0; i < 5; i++) {
+        tw_key *key = NULL;
+
+        must_ok(tw_key_generate(all_kems[i], NULL, NULL, &key));
+        must_err(all_kems[i] == c.suite->kem_id ? TW_OK : TW_ERR_KEY,
+                 tw_multi_encap(multi, 1, key->public_key, key->kem->public_len, encap,
+                                sizeof(encap), NULL));
+        tw_key_free(key);
+    }
+    tw_sealer_free(sealer);
+    tw_multi_free(multi);
 }
 
 /* Receivers KEY_COUNT apart have the same key id, so only the tag tells them apart. */
