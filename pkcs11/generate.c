@@ -106,20 +106,31 @@ static bool valid(const tw_token *token, const pair_request *r)
            (r->label != NULL || r->id_len > 0) && (r->label == NULL || r->label[0] != '\0');
 }
 
+/* Without CKA_DERIVE_TEMPLATE, then. NSS 3.110 in FIPS mode does not refuse that word but fails
+ * for good: looking around anew restarts it. */
+static tw_err do_without(tw_token *token, pair_request *r, failure *why)
+{
+    r->bounded = r->left = false;
+    atomic_store(&token->unbounded, true);
+    return twp_token_run(token, RUN_RETRY, check_free, r, why);
+}
+
 tw_err twp_pair_make(tw_token *token, pair_request *r, failure *why)
 {
     tw_err err = twp_token_run(token, RUN_GENTLY, check_free, r, why);
 
+    r->bounded = r->bounded && !atomic_load(&token->unbounded);
+    if (err == TW_OK && r->bounded) {
+        err = twp_token_run(token, RUN_ONCE, twp_pair_probe, r, why);
+        if (err == TW_OK && !r->bounded) {
+            err = do_without(token, r, why);
+        }
+    }
     if (err == TW_OK) {
-        r->bounded = r->bounded && !atomic_load(&token->unbounded);
         err = make_once(token, r, why);
     }
-    /* First a key whose derived secrets are said to stay inside. NSS 3.110 in FIPS mode does not
-     * refuse that word but fails for good: looking around anew restarts it. */
     if (err != TW_OK && r->bounded && twp_pair_ask_otherwise(err, why)) {
-        r->bounded = r->left = false;
-        atomic_store(&token->unbounded, true);
-        err = twp_token_run(token, RUN_RETRY, check_free, r, why);
+        err = do_without(token, r, why);
         if (err == TW_OK) {
             err = make_once(token, r, why);
         }

@@ -13,7 +13,7 @@ static void what_text(const char *doing, const token_key *k, char *out, size_t c
                    k->label == NULL ? "" : (const char *)k->label, tw_kem_name(k->curve->kem_id));
 }
 
-static tw_err agree(op *o, void *arg)
+tw_err twp_key_agree(op *o, void *arg)
 {
     const agreement *a = arg;
     CK_OBJECT_HANDLE object;
@@ -39,7 +39,7 @@ static tw_err run_agreement(const char *doing, const token_key *k, agreement *a)
     tw_err err;
 
     twp_count_begin(k->token, &begun);
-    err = twp_token_run(k->token, RUN_RETRY, agree, a, &why);
+    err = twp_token_run(k->token, RUN_RETRY, twp_key_agree, a, &why);
     twp_count_end(k->token, err, &begun);
     if (err != TW_OK) {
         char what[160];

@@ -92,6 +92,9 @@ struct token_key {
     era era;                 /* when it was found */
 };
 
+/* What a key is for: arg is an agreement. */
+tw_err twp_key_agree(op *o, void *arg);
+
 tw_err twp_key_new(tw_token *t, const curve *c, token_key **out, failure *why);
 void twp_key_free(token_key *k); /* NULL is fine */
 tw_err twp_key_name(token_key *k, const char *label, const uint8_t *id, size_t id_len);
@@ -157,6 +160,7 @@ typedef struct pair_request {
     size_t id_len;
     bool common_label;    /* others may have it */
     bool bounded;         /* what is derived is said to stay inside too */
+    bool in_session;      /* and ends with it */
     token_key *key;       /* out */
     bool wide, seen_wide; /* a key that may do more will do; one was made */
     bool left;            /* objects that would not go */
@@ -176,6 +180,11 @@ tw_err twp_pair_remove(tw_token *token, pair_request *r, failure *why);
 tw_err twp_pair_attempt(op *o, pair_request *r);
 void twp_pair_destroy(op *o, pair_request *r);
 bool twp_pair_ask_otherwise(tw_err err, const failure *why);
+
+/* twp_pair_probe asks whether the token takes CKA_DERIVE_TEMPLATE, of a pair that ends with its
+ * session: SoftHSM leaves half a key when it refuses a template, in the token if that key was to
+ * be there. From a token that makes no such pair at all it is not known: r->bounded stays. */
+tw_err twp_pair_probe(op *o, void *arg);
 
 /* Whether private objects can be seen now: not when someone logged us out. */
 tw_err twp_private_seen(op *o);

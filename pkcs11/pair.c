@@ -33,6 +33,11 @@ static const maker makers[] = {
     {MECHANISM_EC, TYPE_EC, 0, false},
 };
 
+static bool is_nist(const curve *c)
+{
+    return c->dh_len != c->public_len;
+}
+
 static CK_BBOOL no = CK_FALSE, yes = CK_TRUE;
 
 enum {
@@ -50,7 +55,7 @@ static void put(CK_ATTRIBUTE *out, CK_ULONG *n, CK_ATTRIBUTE_TYPE type, const vo
 
 static void put_names(const pair_request *r, CK_ATTRIBUTE *out, CK_ULONG *n)
 {
-    put(out, n, CKA_TOKEN, &yes, sizeof(yes));
+    put(out, n, CKA_TOKEN, r->in_session ? &no : &yes, sizeof(yes));
     put(out, n, CKA_KEY_TYPE, &r->maker->type, sizeof(r->maker->type));
     if (r->label != NULL) {
         put(out, n, CKA_LABEL, r->label, strlen(r->label));
@@ -209,13 +214,11 @@ static bool says_more(const failure *a, const failure *b)
 /* One pass over all ways to ask; *best is the most telling failure so far. */
 static tw_err pass(op *o, pair_request *r, failure *best)
 {
-    bool nist = r->curve->dh_len != r->curve->public_len;
-
     for (r->usage = USAGE_DERIVE; r->usage < USAGE_COUNT; r->usage++) {
         for (size_t i = 0; i < LENGTH(makers); i++) {
             tw_err err;
 
-            if (makers[i].nist != nist) {
+            if (makers[i].nist != is_nist(r->curve)) {
                 continue;
             }
             r->maker = &makers[i];
@@ -239,7 +242,53 @@ tw_err twp_pair_attempt(op *o, pair_request *r)
     failure best = {0};
     tw_err err = pass(o, r, &best);
 
-    r->wide = err != TW_OK && r->seen_wide && !r->bounded && twp_pair_ask_otherwise(err, o->line.why);
+    r->wide =
+        err != TW_OK && r->seen_wide && !r->bounded && twp_pair_ask_otherwise(err, o->line.why);
     return r->wide ? pass(o, r, &best) : err;
 }
 
+/* --- What the token takes. ------------------------------------------------------------------- */
+
+static tw_err ask_both(op *o, pair_request *p, bool *makes, bool *taken)
+{
+    tw_err err = make(o, p);
+
+    *makes = err == TW_OK;
+    if (err != TW_OK) {
+        return err;
+    }
+    twp_pair_destroy(o, p);
+    p->bounded = true;
+    err = make(o, p);
+    *taken = err == TW_OK;
+    if (err == TW_OK) {
+        twp_pair_destroy(o, p);
+    }
+    o->broken = true;
+    return err;
+}
+
+tw_err twp_pair_probe(op *o, void *arg)
+{
+    pair_request *r = arg, p = *r;
+    bool makes = false, taken = true;
+    tw_err err = TW_OK;
+
+    p.in_session = true;
+    for (p.usage = USAGE_DERIVE; !makes && p.usage < USAGE_COUNT; p.usage++) {
+        for (size_t i = 0; !makes && i < LENGTH(makers); i++) {
+            if (makers[i].nist != is_nist(r->curve)) {
+                continue;
+            }
+            p.maker = &makers[i];
+            p.bounded = false;
+            err = ask_both(o, &p, &makes, &taken);
+            if (err != TW_OK && !twp_pair_ask_otherwise(err, o->line.why)) {
+                return err;
+            }
+        }
+    }
+    r->bounded = taken;
+    r->left = r->left || p.left;
+    return TW_OK;
+}
