@@ -49,7 +49,8 @@ static tw_err is_same(op *o, const token_key *k, CK_OBJECT_HANDLE object, bool *
         return err;
     }
     if (k->public_from != ORIGIN_CALLER) {
-        *same = c.public_from != ORIGIN_NONE && memcmp(c.public_key, k->public_key, c.curve->public_len) == 0;
+        *same = c.public_from != ORIGIN_NONE &&
+                memcmp(c.public_key, k->public_key, c.curve->public_len) == 0;
         return TW_OK;
     }
     err = twp_key_prove(o, k, object);
@@ -144,8 +145,8 @@ static tw_err choose(choice *s, candidate *c, failure *why)
         s->foreign++;
         return TW_OK;
     }
-    if (s->given != NULL &&
-        (!given_fits || (c->public_from != ORIGIN_NONE && memcmp(c->public_key, s->given, s->given_len) != 0))) {
+    if (s->given != NULL && (!given_fits || (c->public_from != ORIGIN_NONE &&
+                                             memcmp(c->public_key, s->given, s->given_len) != 0))) {
         s->others++;
         return TW_OK;
     }
@@ -153,7 +154,8 @@ static tw_err choose(choice *s, candidate *c, failure *why)
         s->chosen = *c;
         return TW_OK;
     }
-    if (c->public_from != ORIGIN_NONE && s->chosen.public_from != ORIGIN_NONE && c->curve == s->chosen.curve &&
+    if (c->public_from != ORIGIN_NONE && s->chosen.public_from != ORIGIN_NONE &&
+        c->curve == s->chosen.curve &&
         memcmp(c->public_key, s->chosen.public_key, c->curve->public_len) == 0) {
         return TW_OK; /* the same key once more */
     }

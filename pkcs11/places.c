@@ -73,6 +73,31 @@ tw_err twp_places_find(places *out, const settings *s, const token_uri *u, failu
     return err;
 }
 
+/* The one place of all that match, among tokens that were initialised: SoftHSM always
+ * shows one more that was not. */
+tw_err twp_places_only(const places *p, place *out, failure *why)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < p->count; i++) {
+        if ((p->list[i].info.flags & CKF_TOKEN_INITIALIZED) != 0) {
+            *out = p->list[i];
+            count++;
+        }
+    }
+    if (count == 0) {
+        return twp_fail_text(
+            why, TW_ERR_TOKEN_ABSENT, "no initialised token matches the URI%s%s",
+            p->module_count == 1 && p->modules[0]->path != NULL ? " in " : "",
+            p->module_count == 1 && p->modules[0]->path != NULL ? p->modules[0]->path : "");
+    }
+    if (count > 1) {
+        return twp_fail_text(why, TW_ERR_INVALID,
+                             "%zu tokens match the URI: name one by token= or serial=", count);
+    }
+    return TW_OK;
+}
+
 void twp_places_clear(places *p)
 {
     for (size_t i = 0; i < p->module_count; i++) {

@@ -59,7 +59,7 @@ static size_t character(const unsigned char *p)
 }
 
 /* One line: labels come from the token and may hold anything, controls (C0 and C1) included. */
-static void clean(char *text)
+void twp_text_clean(char *text)
 {
     unsigned char *p = (unsigned char *)text;
 
@@ -75,10 +75,23 @@ static void clean(char *text)
     }
 }
 
+void twp_fail_tell(const failure *why, char *out, size_t cap)
+{
+    const char *name = twp_rv_judge(why->rv).name;
+
+    if (why->function == NULL) {
+        (void)snprintf(out, cap, "%s", why->text);
+    } else {
+        (void)snprintf(out, cap, "%s gave %s (0x%lx)%s%s", why->function,
+                       name == NULL ? "a code outside PKCS #11" : name, why->rv,
+                       why->text[0] == '\0' ? "" : ": ", why->text);
+    }
+    twp_text_clean(out);
+}
+
 void twp_report(const settings *s, CK_SLOT_ID slot, const char *what, const failure *why)
 {
     char text[640];
-    const char *name = twp_rv_judge(why->rv).name;
     tw_token_event event = {.size = sizeof(event),
                             .function = why->function,
                             .rv = why->rv,
@@ -89,13 +102,8 @@ void twp_report(const settings *s, CK_SLOT_ID slot, const char *what, const fail
     if (s->event == NULL) {
         return;
     }
-    if (why->function == NULL) {
-        (void)snprintf(text, sizeof(text), "%s: %s", what, why->text);
-    } else {
-        (void)snprintf(text, sizeof(text), "%s: %s gave %s (0x%lx)%s%s", what, why->function,
-                       name == NULL ? "a code outside PKCS #11" : name, why->rv,
-                       why->text[0] == '\0' ? "" : ": ", why->text);
-    }
-    clean(text);
+    (void)snprintf(text, sizeof(text), "%s: ", what);
+    twp_text_clean(text);
+    twp_fail_tell(why, text + strlen(text), sizeof(text) - strlen(text));
     s->event(s->arg, &event);
 }

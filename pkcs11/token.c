@@ -5,31 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The one place of all that match, among tokens that were initialised: SoftHSM always
- * shows one more that was not. */
-static tw_err only_place(const places *p, place *out, failure *why)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < p->count; i++) {
-        if ((p->list[i].info.flags & CKF_TOKEN_INITIALIZED) != 0) {
-            *out = p->list[i];
-            count++;
-        }
-    }
-    if (count == 0) {
-        return twp_fail_text(
-            why, TW_ERR_TOKEN_ABSENT, "no initialised token matches the URI%s%s",
-            p->module_count == 1 && p->modules[0]->path != NULL ? " in " : "",
-            p->module_count == 1 && p->modules[0]->path != NULL ? p->modules[0]->path : "");
-    }
-    if (count > 1) {
-        return twp_fail_text(why, TW_ERR_INVALID,
-                             "%zu tokens match the URI: name one by token= or serial=", count);
-    }
-    return TW_OK;
-}
-
 void twp_token_settle(tw_token *t, const place *p)
 {
     twp_module_hold(p->module);
@@ -47,7 +22,7 @@ static tw_err locate(tw_token *t, failure *why)
     if (err != TW_OK) {
         return err;
     }
-    err = only_place(&found, &here, why);
+    err = twp_places_only(&found, &here, why);
     if (err == TW_OK) {
         twp_token_settle(t, &here);
     }

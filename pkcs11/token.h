@@ -54,6 +54,10 @@ __attribute__((format(printf, 3, 4))) tw_err twp_fail_text(failure *why, tw_err 
                                                            const char *format, ...);
 __attribute__((format(printf, 2, 3))) void twp_fail_add(failure *why, const char *format, ...);
 
+/* What is noted, in one line; twp_text_clean makes of any text one line of UTF-8. */
+void twp_fail_tell(const failure *why, char *out, size_t cap);
+void twp_text_clean(char *text);
+
 /* The caller's options, copied: the strings and *provider are owned; options.c. */
 typedef tw_token_options settings;
 tw_err twp_settings_copy(settings *out, const tw_token_options *options);
@@ -216,6 +220,7 @@ typedef struct places {
 /* twp_places_find looks where `s` and `u` say: options.module, the URI's module-path, or what
  * p11-kit has configured; there, a module that fails is told to `s` and left out. */
 tw_err twp_places_find(places *out, const settings *s, const token_uri *u, failure *why);
+tw_err twp_places_only(const places *p, place *out, failure *why); /* the one there must be */
 void twp_places_clear(places *p);
 
 /* Whether both are one token; a field without its padding, `out` with room for len + 1. */

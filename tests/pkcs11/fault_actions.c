@@ -231,6 +231,14 @@ Test(actions, refuse_and_demand_attributes)
     must(make_object("demand CKA_LABEL CKR_TEMPLATE_INCOMPLETE") == CKR_TEMPLATE_INCOMPLETE);
 }
 
+/* An object is private unless that is said not to be. */
+Test(actions, let_a_call_go_on_without_an_attribute)
+{
+    must(make_object("strip CKA_LABEL") == CKR_OK);
+    must(make_object("strip CKA_PRIVATE=01") == CKR_OK);
+    must(make_object("strip CKA_PRIVATE") == CKR_USER_NOT_LOGGED_IN);
+}
+
 Test(actions, look_at_the_key)
 {
     fault_script(&s, "C_GetObjectSize * key CKA_VALUE=30313233343536373839 0x182");

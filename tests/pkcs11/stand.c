@@ -266,7 +266,8 @@ CK_FUNCTION_LIST *stand_raw(const stand *s)
     return fn;
 }
 
-/* On the first slot that holds an initialised token, logged in by whoever is. */
+/* On the slot that holds an initialised token, SoftHSM's first or NSS's last; logged in by whoever
+ * is. */
 CK_SESSION_HANDLE raw_session(const stand *s, CK_FUNCTION_LIST *fn)
 {
     CK_SLOT_ID slots[8];
@@ -275,8 +276,8 @@ CK_SESSION_HANDLE raw_session(const stand *s, CK_FUNCTION_LIST *fn)
 
     must(fn->C_GetSlotList(CK_TRUE, slots, &count) == CKR_OK);
     must(count > 0);
-    must(fn->C_OpenSession(slots[s->nss ? 1 : 0], CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
-                           &session) == CKR_OK);
+    must(fn->C_OpenSession(slots[s->nss ? count - 1 : 0], CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL,
+                           NULL, &session) == CKR_OK);
     return session;
 }
 

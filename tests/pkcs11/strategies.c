@@ -38,8 +38,8 @@ static void must_agree(const tw_key *receiver, const tw_key *sender)
 
     for (int i = 0; i < ROUNDS; i++) {
         must_ok(kem->encap(kem, NULL, receiver->public_key, sender, sent, enc));
-        must_ok(receiver->ops->decap(receiver, enc, sender == NULL ? NULL : sender->public_key,
-                                     got));
+        must_ok(
+            receiver->ops->decap(receiver, enc, sender == NULL ? NULL : sender->public_key, got));
         must(memcmp(sent, got, kem->secret_len) == 0);
     }
 }

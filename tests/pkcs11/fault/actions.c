@@ -148,6 +148,20 @@ static void do_demand(call *c, const rule *r)
     }
 }
 
+/* The count of a template is the caller's, so the first attribute is said twice instead. */
+static void do_strip(call *c, const rule *r)
+{
+    attributes *t = &c->templates[c->templates[1].list == NULL ? 0 : 1];
+
+    if (t->list == NULL || t->count > LENGTH(c->stripped) || !has_meant(c, r)) {
+        return;
+    }
+    for (CK_ULONG i = 0; i < t->count; i++) {
+        c->stripped[i] = is_meant(r, &(*t->list)[i]) ? (*t->list)[0] : (*t->list)[i];
+    }
+    *t->list = c->stripped;
+}
+
 static void do_key(call *c, const rule *r)
 {
     uint8_t value[MOST_BYTES];
@@ -303,6 +317,7 @@ const action actions[] = {
     {"noflag", "nc", do_noflag, NULL},
     {"refuse", "ac", do_refuse, NULL},
     {"demand", "ac", do_demand, NULL},
+    {"strip", "a", do_strip, NULL},
     {"key", "ac", do_key, NULL},
     {"hide", "n", do_hide, NULL},
     {"raw", "c", do_raw, NULL},

@@ -36,6 +36,7 @@
  *   flag BITS CODE       fail where C_Initialize, C_OpenSession, or the session's own
  *   noflag BITS CODE     opening had these flags; or had not
  *   refuse ATTRIBUTE CODE, demand ATTRIBUTE CODE    by the call's templates
+ *   strip ATTRIBUTE      the template goes on without it; the private key's, of two
  *   key ATTRIBUTE=HEX CODE                          by the key object's attribute
  *   hide CLASS           the search finds nothing of that class
  *   raw CODE, der CODE   fail for a peer's point in that form
@@ -259,7 +260,8 @@ struct call {
     bool fresh;                      /* as in struct open_session */
     CK_SLOT_ID on;                   /* the session's slot */
     CK_ATTRIBUTE changed[MOST_HITS]; /* in place of the caller's template */
-    CK_ATTRIBUTE *theirs;            /* that one, while its values are edited */
+    CK_ATTRIBUTE stripped[24];
+    CK_ATTRIBUTE *theirs; /* that one, while its values are edited */
     uint8_t room[MOST_HITS][MOST_VALUE];
     CK_OBJECT_CLASS changed_class;
     CK_VERSION version; /* of the table */

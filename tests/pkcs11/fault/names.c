@@ -30,6 +30,7 @@ static const name names[] = {
     N(CKR_ATTRIBUTE_SENSITIVE),
     N(CKR_ATTRIBUTE_TYPE_INVALID),
     N(CKR_ATTRIBUTE_VALUE_INVALID),
+    N(CKR_ACTION_PROHIBITED),
     N(CKR_DATA_INVALID),
     N(CKR_DEVICE_ERROR),
     N(CKR_DEVICE_MEMORY),
@@ -38,6 +39,7 @@ static const name names[] = {
     N(CKR_FUNCTION_NOT_SUPPORTED),
     N(CKR_KEY_HANDLE_INVALID),
     N(CKR_KEY_TYPE_INCONSISTENT),
+    N(CKR_KEY_NOT_WRAPPABLE),
     N(CKR_KEY_FUNCTION_NOT_PERMITTED),
     N(CKR_MECHANISM_INVALID),
     N(CKR_MECHANISM_PARAM_INVALID),
@@ -102,6 +104,7 @@ static const name names[] = {
     N(CKF_USER_PIN_COUNT_LOW),
     N(CKF_USER_PIN_FINAL_TRY),
     N(CKF_USER_PIN_LOCKED),
+    N(CKF_USER_PIN_TO_BE_CHANGED),
 };
 
 bool number_of(const char *word, unsigned long *out)
