@@ -62,7 +62,8 @@ typedef struct options {
     unsigned long max_chunk, max_size; /* 0 when not given */
     const char *label;
     const char *output, *input; /* NULL: standard output, standard input */
-    bool never_export_dh;
+    const char *check;          /* of tokens */
+    bool no_scratch, never_export_dh;
     bool quiet, force, help;
 } options;
 
@@ -112,6 +113,7 @@ void help_verb(const verb *v);
 int run_keygen(const options *o);
 int run_config(const options *o);
 int run_tokens(const options *o);
+int check_token(const options *o); /* check.c: tokens with --check */
 int run_inspect(const options *o);
 int run_request(const options *o);
 int request_many(const options *o);           /* multi.c: request with --encap */
@@ -217,6 +219,11 @@ int text_flush(void);      /* what was printed to stdout has arrived */
 void interrupts_install(void);
 void interrupts_block(bool block);
 
+/* While deferred, the first interrupt is only noted, and the second acts; so does a noted one
+ * when that ends. */
+void interrupts_defer(bool defer);
+bool interrupts_noted(void);
+
 /* --- progress.c ---------------------------------------------------------------- */
 
 void progress_start(const char *what, const input *in);
@@ -251,6 +258,7 @@ bool is_uri(const char *text);
 char *uri_for_message(const char *uri); /* without a PIN; the caller frees */
 
 tw_token_options token_options(const options *o);
+int fail_uri(tw_err err, subject about, const char *uri);
 int token_open(const options *o, const char *uri, tw_token **out);
 int keyring_open(const options *o, keyring *out); /* --key */
 void keyring_free(keyring *k);

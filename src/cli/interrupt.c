@@ -5,17 +5,49 @@
  * of the signal, so that a shell sees what happened. */
 
 #include <signal.h>
+#include <unistd.h>
 
 #include "cli.h"
 
 static const int signals[] = {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGXCPU, SIGALRM};
 enum { SIGNAL_COUNT = sizeof(signals) / sizeof(*signals) };
 
-static void interrupted(int number)
+static volatile sig_atomic_t deferred, noted;
+
+static void act(int number)
 {
     terminal_restore();
     outputs_unlink();
-    (void)raise(number); /* blocked until this returns, and by then the default again */
+    (void)signal(number, SIG_DFL);
+    (void)raise(number); /* in the handler, it is blocked until that returns */
+}
+
+static void interrupted(int number)
+{
+    static const char text[] = "twoway: tokens: interrupted; the key pair that was made is removed "
+                               "first, unless you interrupt again\n";
+
+    if (!deferred || noted != 0) {
+        act(number);
+        return;
+    }
+    noted = number;
+    if (!is_quiet()) {
+        (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+    }
+}
+
+void interrupts_defer(bool defer)
+{
+    deferred = defer;
+    if (!defer && noted != 0) {
+        act((int)noted);
+    }
+}
+
+bool interrupts_noted(void)
+{
+    return noted != 0;
 }
 
 static void all_signals(sigset_t *set)
@@ -28,7 +60,7 @@ static void all_signals(sigset_t *set)
 
 void interrupts_install(void)
 {
-    struct sigaction action = {.sa_handler = interrupted, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction action = {.sa_handler = interrupted};
     struct sigaction old;
 
     all_signals(&action.sa_mask);

@@ -69,7 +69,7 @@ tw_token_options token_options(const options *o)
     };
 }
 
-static int fail_uri(tw_err err, subject about, const char *uri)
+int fail_uri(tw_err err, subject about, const char *uri)
 {
     char *shown = uri_for_message(uri);
     const char *what = shown != NULL ? shown : "token";

@@ -79,7 +79,7 @@ static tw_err on_item(void *arg, const tw_token_info *token, const tw_token_key_
     return TW_OK;
 }
 
-int run_tokens(const options *o)
+static int list_tokens(const options *o)
 {
     listing l = {.login = TW_OK};
     tw_token_options settings = token_options(o);
@@ -99,4 +99,16 @@ int run_tokens(const options *o)
                        "was not tried; choose one's module with --module");
     }
     return err == TW_OK ? EX_OK : fail_tw(err, ABOUT_WORK, "tokens");
+}
+
+int run_tokens(const options *o)
+{
+    if (o->check == NULL && (o->no_scratch || public_path(o) != NULL)) {
+        return usage_error("expected --check with --no-scratch, --public or --certificate, came "
+                           "none");
+    }
+    if (o->public_file != NULL && o->certificate != NULL) {
+        return usage_error("expected --public or --certificate, came both");
+    }
+    return o->check != NULL ? check_token(o) : list_tokens(o);
 }

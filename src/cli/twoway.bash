@@ -40,7 +40,7 @@ _twoway()
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
-    --token | --object | --id | --key-id | --label | --max-chunk | --max-size)
+    --token | --check | --object | --id | --key-id | --label | --max-chunk | --max-size)
         return
         ;;
     esac
@@ -48,7 +48,7 @@ _twoway()
     case ${COMP_WORDS[1]} in
     keygen) words="--kem --token --object --id --output $token" ;;
     config) words="--key --public --certificate --show --key-id --suite --bare --output $token" ;;
-    tokens) words=$token ;;
+    tokens) words="--check --public --certificate --no-scratch $token" ;;
     inspect) words= ;;
     request) words="--to --encap --exchange --output $format" ;;
     accept)
