@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <twoway/hpke.h>
+
 #include "check.h"
 #include "inject.h"
 #include "peers.h"
@@ -140,6 +142,81 @@ static void part_body_and_exchange(void)
     (void)puts("ok: a body and its exchange in two threads");
 }
 
+/* Receivers are added in one thread while the body is sealed in another. */
+typedef struct adding {
+    const peers *p;
+    tw_multi *multi;
+} adding;
+
+static void *add_often(void *arg)
+{
+    const adding *a = arg;
+    uint8_t encap[TW_MAX_HEAD];
+
+    for (size_t i = 0; i < 100; i++) {
+        must_ok(tw_multi_encap(a->multi, PEERS_KEY_ID, a->p->key->public_key,
+                               a->p->suite->public_len, encap, sizeof(encap), NULL));
+    }
+    return NULL;
+}
+
+static void add_while_sealing(void)
+{
+    tw_format format = format_of(true, 0);
+    uint8_t head[TW_MAX_HEAD];
+    pthread_t sealing, adds;
+    halves h = {0};
+    adding a = {0};
+    peers p;
+
+    peers_start(&p, triple_default);
+    a.p = &p;
+    must_ok(tw_multi_new(p.suite, &format, NULL, head, sizeof(head), &h.sealer, &a.multi));
+    must(pthread_create(&sealing, NULL, seal_long, &h) == 0);
+    must(pthread_create(&adds, NULL, add_often, &a) == 0);
+    must(pthread_join(adds, NULL) == 0);
+    tw_multi_free(a.multi);
+    must(pthread_join(sealing, NULL) == 0);
+    peers_end(&p);
+    (void)puts("ok: receivers added while the body is sealed");
+}
+
+static void *export_often(void *arg)
+{
+    uint8_t first[32], again[32];
+
+    must_ok(tw_hpke_export(arg, NULL, 0, first, sizeof(first)));
+    for (size_t i = 0; i < 500; i++) {
+        must_ok(tw_hpke_export(arg, NULL, 0, again, sizeof(again)));
+        must(memcmp(first, again, sizeof(first)) == 0);
+    }
+    return NULL;
+}
+
+static void export_while_sealing(void)
+{
+    uint8_t enc[TW_MAX_ENC], sealed[100 + 16];
+    tw_hpke_params params = {.size = sizeof(params)};
+    tw_hpke *hpke = NULL;
+    bytes plain = bytes_noise(100, 1);
+    pthread_t exporting;
+    size_t len;
+    peers p;
+
+    peers_start(&p, triple_default);
+    params.suite = p.suite;
+    must_ok(
+        tw_hpke_sender(&params, p.key->public_key, p.suite->public_len, enc, sizeof(enc), &hpke));
+    must(pthread_create(&exporting, NULL, export_often, hpke) == 0);
+    for (size_t i = 0; i < 2000; i++) {
+        must_ok(tw_hpke_seal(hpke, NULL, 0, plain.data, plain.len, sealed, sizeof(sealed), &len));
+    }
+    must(pthread_join(exporting, NULL) == 0);
+    tw_hpke_free(hpke);
+    peers_end(&p);
+    (void)puts("ok: exports while messages are sealed");
+}
+
 /* Pendings begun here are performed there. */
 #define PENDINGS 64
 
@@ -193,6 +270,8 @@ int main(void)
 {
     share_every_suite();
     part_body_and_exchange();
+    add_while_sealing();
+    export_while_sealing();
     perform_elsewhere();
     bytes_release(0);
     return 0;
