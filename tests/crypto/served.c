@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <twoway/twoway.h>
+#include <twoway/ohttp.h>
 
+#include "asked.h"
 #include "certificates.h"
 #include "check.h"
 #include "pair.h"
@@ -79,6 +80,28 @@ static void must_refuse_bad_points(const tw_suite *suite, const tw_key *key)
     must_err(TW_ERR_KEY, tw_sender_new(suite, 1, zeros.data, zeros.len, NULL, &sender));
 }
 
+/* The set makes its own suites, by the provider that it was given. */
+static void must_receive_with_a_set(const tw_provider *provider, triple t)
+{
+    const tw_symmetric only = {t.kdf_id, t.aead_id};
+    const tw_receiver *receiver;
+    tw_keyset *set = NULL;
+    tw_key *key = NULL;
+    tw_config config;
+    asked a;
+
+    must_ok(tw_keyset_new(NULL, provider, &set));
+    must_ok(tw_key_generate(t.kem_id, NULL, provider, &key));
+    must_ok(tw_keyset_add(set, 7, key, &only, 1, TW_KEY_ACTIVE));
+    config = keyset_only(set);
+    a = ask(&config, 0);
+    receiver = asked_acquire(&a, set);
+    must_receive(&a, receiver);
+    tw_keyset_release(set, receiver);
+    asked_end(&a);
+    tw_keyset_free(set);
+}
+
 void must_be_served(const tw_provider *provider, triple t)
 {
     size_t mark = bytes_mark();
@@ -93,6 +116,7 @@ void must_be_served(const tw_provider *provider, triple t)
     must_ok(tw_key_generate(t.kem_id, NULL, provider, &identity));
     must_exchange(suite, key);
     must_refuse_bad_points(suite, key);
+    must_receive_with_a_set(provider, t);
     for (mode m = MODE_BASE; m < MODES; m++) {
         pair_start_with(&p, m, suite, key, identity);
         pair_connect(&p);

@@ -8,7 +8,7 @@
 
 /*
  * All that the library does, by one provider's services: keys made, read and written,
- * messages of each kind, whole and chunked, every mode of HPKE.
+ * messages of each kind, whole and chunked, a key set, every mode of HPKE.
  */
 void must_be_served(const tw_provider *provider, triple t);
 
