@@ -216,6 +216,8 @@ void outputs_finish(bool keep);
 void outputs_unlink(void); /* async-signal-safe */
 int text_flush(void);      /* what was printed to stdout has arrived */
 
+void memory_guard(void); /* memory.c: keeps it out of core files and swap, before all else */
+
 void interrupts_install(void);
 void interrupts_block(bool block);
 

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 
 #include "cli.h"
 
@@ -22,15 +20,6 @@ static void fill_standard_streams(void)
             _Exit(EX_OSERR);
         }
     }
-}
-
-/* Keys and plaintext pass through memory: no core file, no debugger of the same user. */
-static void forbid_core_dumps(void)
-{
-    const struct rlimit none = {0, 0};
-
-    (void)setrlimit(RLIMIT_CORE, &none);
-    (void)prctl(PR_SET_DUMPABLE, 0);
 }
 
 static int run_verb(const verb *v, int argc, char **argv)
@@ -78,7 +67,7 @@ int main(int argc, char **argv)
     int status;
 
     fill_standard_streams();
-    forbid_core_dumps();
+    memory_guard();
     (void)signal(SIGPIPE, SIG_IGN); /* a write then answers EPIPE */
     (void)signal(SIGXFSZ, SIG_IGN); /* and EFBIG */
     interrupts_install();

@@ -1,14 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Outputs appear whole or not at all, and an interrupt leaves nothing."""
+import ctypes
 import os
+import pathlib
+import re
 import resource
 import signal
 import stat
 import subprocess
 import threading
 import time
+import unittest
 
-from support import IO_FAILED, NO_CREATE, REFUSED, TWOWAY, USAGE, Case, main
+from support import IO_FAILED, NO_CREATE, REFUSED, SANITIZED, TWOWAY, USAGE, Case, main
+
+PR_CAPBSET_DROP, CAP_IPC_LOCK = 24, 14
+
+
+def may_lock():
+    """Whether no limit of locked memory binds who runs this."""
+    status = pathlib.Path("/proc/self/status").read_text(encoding="ascii")
+    return int(re.search(r"^CapEff:\s+(\w+)$", status, re.MULTILINE)[1], 16) >> CAP_IPC_LOCK & 1
 
 
 class Places(Case):
@@ -324,6 +336,37 @@ class Secrets(Case):
             core = [line for line in limits if line.startswith("Max core file size")]
         self.assertEqual(core[0].split()[4:6], ["0", "0"])
         process.communicate()
+
+    def locked(self, limit=None):
+        """The bytes that it has locked: under a limit, which does not bind root unless it gives
+        up a right; or without one."""
+        def bind():
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, limit))
+            if os.getuid() == 0:
+                ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_IPC_LOCK, 0, 0, 0)
+
+        process = self.start("request", "--to", "config", stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, preexec_fn=bind if limit is not None else None)
+        self.assertEqual(len(process.stdout.read(7)), 7)  # of the head: it waits for the body
+        status = pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+        process.communicate(b"x" * (1 << 20))
+        self.assertEqual(process.returncode, 0)
+        return int(re.search(r"^VmLck:\s+(\d+) kB$", status, re.MULTILINE)[1]) << 10
+
+    @unittest.skipIf(SANITIZED, "a sanitizer's memory is not to be locked")
+    def test_memory_is_locked_as_far_as_the_limit_goes(self):
+        self.key_and_config()
+        for limit in (0, 4096, 65536, 300000, 1 << 20):
+            locked = self.locked(limit)
+            self.assertLessEqual(locked, limit)
+            self.assertGreaterEqual(locked, limit // 4 // 4096 * 4096)
+        self.assertGreater(self.locked(4 << 20), 2 << 20)
+
+    @unittest.skipIf(SANITIZED, "a sanitizer's memory is not to be locked")
+    @unittest.skipUnless(may_lock(), "needs CAP_IPC_LOCK")
+    def test_all_memory_is_locked_where_nothing_binds(self):
+        self.key_and_config()
+        self.assertGreater(self.locked(), 8 << 20)
 
     def test_a_secret_that_others_may_read_is_warned_of(self):
         self.key_and_config()
