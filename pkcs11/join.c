@@ -119,7 +119,10 @@ static void member_clear(member *m)
     }
     tw_key_free(m->key);
     tw_token_free(m->token);
-    free(m->uri);
+    if (m->uri != NULL) {
+        tw_wipe(m->uri, strlen(m->uri)); /* a PIN may be in it */
+        free(m->uri);
+    }
 }
 
 static void joined_free(tw_key *key)

@@ -41,7 +41,10 @@ static bool private_bytes(const EVP_PKEY *pkey, const tw_dh_alg *alg, uint8_t *s
     bool ok;
 
     if (!alg->nist) {
-        return EVP_PKEY_get_raw_private_key(pkey, sk, &len) == 1 && len == alg->private_len;
+        /* Not EVP_PKEY_get_raw_private_key, whose own copy is freed as it is. */
+        return EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PRIV_KEY, sk, len, &len) ==
+                   1 &&
+               len == alg->private_len;
     }
     ok = EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_PRIV_KEY, &scalar) == 1 &&
          BN_bn2binpad(scalar, sk, (int)alg->private_len) == (int)alg->private_len;
