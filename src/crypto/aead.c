@@ -88,12 +88,15 @@ void tw_aead_clear(tw_aead *aead)
 static bool begin(tw_aead *aead)
 {
     uint8_t nonce[TW_NONCE_LEN];
+    bool ok;
 
     memcpy(nonce, aead->base, sizeof(nonce));
     for (size_t i = 0; i < sizeof(aead->seq); i++) {
         nonce[TW_NONCE_LEN - 1 - i] ^= (uint8_t)(aead->seq >> (8 * i));
     }
-    return EVP_CipherInit_ex2(aead->ctx, NULL, NULL, nonce, aead->sealing, NULL) == 1;
+    ok = EVP_CipherInit_ex2(aead->ctx, NULL, NULL, nonce, aead->sealing, NULL) == 1;
+    tw_wipe(nonce, sizeof(nonce));
+    return ok;
 }
 
 static bool feed(tw_aead *aead, const uint8_t *in, size_t in_len, uint8_t *out)

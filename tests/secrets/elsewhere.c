@@ -26,6 +26,7 @@ static void cross(void)
 seam_word seam_elsewhere(unsigned char *stack, size_t len, void *fn, const seam_word args[8])
 {
     struct crossing mine = {.result = 0}, *outer = crossing;
+    seam_word result;
 
     *(void **)&mine.fn = fn;
     memcpy(mine.args, args, sizeof(mine.args));
@@ -37,7 +38,9 @@ seam_word seam_elsewhere(unsigned char *stack, size_t len, void *fn, const seam_
     crossing = &mine;
     must(swapcontext(&mine.here, &mine.there) == 0);
     crossing = outer;
-    return mine.result;
+    result = mine.result;
+    explicit_bzero(&mine, sizeof(mine)); /* it has registers, and what memcpy left in them */
+    return result;
 }
 
 bool seam_crossed(void)

@@ -104,7 +104,7 @@ static void draw_again(void)
 
 void check_held(const char *file, int line, const char *step, const char *allowed)
 {
-    const finding *found;
+    const finding *found = NULL;
     size_t count, wrong = 0;
 
     draw_again();

@@ -16,8 +16,8 @@
 #define must_hold(step, allowed) check_held(__FILE__, __LINE__, (step), (allowed))
 void check_held(const char *file, int line, const char *step, const char *allowed);
 
-/* deep runs fn far down the stack, so that what a search itself leaves on it covers nothing
- * of what fn left. */
+/* deep runs fn far down the stack, so that what comes after it covers nothing of what it
+ * left. */
 void deep(void (*fn)(void *arg), void *arg);
 
 /* scene runs one in a process of its own; scenes_end prints how many there were, and what

@@ -25,7 +25,7 @@ seam_word seam_token(const char *name, void *fn, const seam_word args[8])
     (void)heap_use(before);
     for (CK_ULONG i = 0; strcmp(name, "C_GetAttributeValue") == 0 && i < args[3]; i++) {
         if (rv == CKR_OK && a[i].type == CKA_VALUE && a[i].pValue != NULL) {
-            secret_add("DH output", a[i].pValue, a[i].ulValueLen);
+            seam_take("DH output", a[i].pValue, a[i].ulValueLen);
         }
     }
     return rv;

@@ -16,10 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Zeroed bytes that no search looks at, until vault_reset forgets all. */
+/* Zeroed bytes that no search looks at. */
 void *vault_new(size_t len);
 void *vault_random(const char *name, size_t len); /* a secret of that name */
-void vault_reset(void);
 
 /* Memory that is searched for itself under a name of its own: a stack, a token's heap. Of
  * it *used bytes, or all with NULL. */
