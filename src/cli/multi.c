@@ -198,7 +198,7 @@ static int seal(sending *s, input *in, output *out)
     const tw_format format = format_of(s->o);
     const tw_err err =
         tw_multi_new(s->suite, &format, NULL, s->head, sizeof(s->head), &s->body, &s->multi);
-    int status = err == TW_OK ? output_directory(s->o->encap) : fail_tw(err, ABOUT_WORK, "request");
+    int status = err == TW_OK ? EX_OK : fail_tw(err, ABOUT_WORK, "request");
 
     for (size_t i = 0; i < s->o->to_count && status == EX_OK; i++) {
         status = encapsulate(s, i);
@@ -236,6 +236,9 @@ int request_many(const options *o)
     }
     if (status == EX_OK) {
         status = input_open(o->input, &in);
+    }
+    if (status == EX_OK) {
+        status = output_directory(o->encap); /* the body may go there too */
     }
     if (status == EX_OK) {
         status = output_open(o->output, o->force ? 0 : OUTPUT_BINARY, &in, &out);

@@ -276,6 +276,16 @@ class OneToMany(Case):
         self.assertEqual(self.names(), sorted(before + ["body", "ours.1", "ours.2", "out",
                                                         "out/1.encap", "out/2.encap"]))
 
+    def test_everything_may_go_into_the_folder_that_is_made(self):
+        self.key_and_config()
+        before = self.names()
+        request = ["request", "--to", "config", "--encap", "new", "--exchange", "new/ours"]
+        self.run_twoway(*request, "-o", "new/none/body", input=b"x", code=NO_CREATE)
+        self.assertEqual(self.names(), before)
+        self.run_twoway(*request, "-o", "new/body", input=b"x")
+        self.assertEqual(self.names(), sorted([*before, "new", "new/1.encap", "new/body",
+                                               "new/ours.1"]))
+
     def test_receivers_without_a_common_suite(self):
         self.key_and_config("p256", "--suite", "hkdf-sha256,aes-128-gcm")
         self.keygen("key2", "x25519")
