@@ -97,7 +97,7 @@ class Sealing(Case):
     def test_one_cut_anywhere_is_refused(self):
         whole = certificate(self.spki("x25519"), extension(KEY_USAGE, AGREES))
         for form in (whole, pem(whole)):
-            for cut in [*range(0, len(form) - 1, 23), len(form) - 2]:
+            for cut in [*range(0, len(form) - 1, 71), len(form) - 2]:
                 self.write("cert", form[:cut])
                 run = self.run_twoway("config", "--certificate", "cert", code=NO_INPUT)
                 self.assertIn("expected a certificate", run.err)

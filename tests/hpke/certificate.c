@@ -142,14 +142,12 @@ Test(certificate, one_altered_at_any_byte_does_no_harm)
         bytes der = made(key, &wish);
 
         for (size_t at = 0; at < der.len; at++) {
-            for (unsigned bit = 0x01; bit <= 0x80; bit <<= 1) {
-                bytes bad = bytes_of(der.data, der.len);
-                tw_certificate c;
+            bytes bad = bytes_of(der.data, der.len);
+            tw_certificate c;
 
-                bad.data[at] ^= (uint8_t)bit;
-                if (read(bad, &c) == TW_OK) {
-                    must(tw_kem_name(c.kem_id) != NULL && c.public_len <= TW_MAX_PUBLIC);
-                }
+            bad.data[at] ^= (uint8_t)(1 << at % 8);
+            if (read(bad, &c) == TW_OK) {
+                must(tw_kem_name(c.kem_id) != NULL && c.public_len <= TW_MAX_PUBLIC);
             }
         }
         tw_key_free(key);
