@@ -299,8 +299,8 @@ void config_list_free(config_list *l);
 /* --- public.c --------------------------------------------------------------------------- */
 
 /* The file of --public or --certificate; NULL for neither. public_read sets the KEM and the
- * public key of *c. Beside --key it is the user's own, whatever its certificate says of use
- * and time. */
+ * public key of *c. Beside --key or --check it is the user's own, whatever its certificate says
+ * of use and time. */
 const char *public_path(const options *o);
 int public_read(const options *o, tw_config *c);
 

@@ -65,8 +65,9 @@ int certificate_read(const char *path, const blob *file, bool sealing, tw_config
 
 static int from_certificate(const options *o, const blob *file, tw_config *c)
 {
+    const bool sealing = o->key == NULL && o->check == NULL;
     bool found;
-    const int status = certificate_read(o->certificate, file, o->key == NULL, c, &found);
+    const int status = certificate_read(o->certificate, file, sealing, c, &found);
 
     return found ? status : fail_tw(TW_ERR_FORMAT, ABOUT_CERTIFICATE, o->certificate);
 }

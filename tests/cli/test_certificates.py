@@ -172,6 +172,7 @@ class Card(TokenCase):
         for half in (["--certificate", "good"], ["--certificate", "old"], ["--public", "public"]):
             with self.subTest(half=half):
                 self.exchange(b"question", b"answer", [*self.key, *half])
+                self.run_twoway("tokens", "--check", *self.key[1:], "--no-scratch", *half)
                 self.assertEqual(self.run_twoway("config", *self.key, *half).out,
                                  self.run_twoway("config", "--certificate", "good").out)
 
