@@ -263,6 +263,22 @@ Test(logins, a_key_that_wants_one_for_each_use_gets_it_before_the_derive)
     finish();
 }
 
+Test(logins, on_a_pad_the_pin_is_typed_once_for_each_use)
+{
+    tw_key_free(key);
+    tw_token_free(token);
+    fault_script(&s, "C_GetTokenInfo * set CKF_PROTECTED_AUTHENTICATION_PATH\n"
+                     "C_Login * pinpad " STAND_PIN "\n" EACH_USE);
+    must_ok(tw_token_open(stand_uri_without_pin(&s, ""), &s.options, &token));
+    must_ok(tw_token_find_key(token, stand_uri_without_pin(&s, ";object=a"), NULL, 0, &key));
+    before = fault_count("C_Login");
+    for (int i = 0; i < 3; i++) {
+        must_work();
+    }
+    must_size(3, logins());
+    leave();
+}
+
 static void *use_once(void *arg)
 {
     tw_err *err = arg;
