@@ -39,8 +39,7 @@ static tw_err check_free(op *o, void *arg)
     return err == TW_OK ? twp_private_seen(o) : err;
 }
 
-/* What bears the names of the new key is of its making, as none did before; with a key made,
- * that one stays. */
+/* What bears the names of the new key is of its making, as none did before. */
 static tw_err sweep(op *o, void *arg)
 {
     const pair_request *r = arg;
@@ -57,8 +56,7 @@ static tw_err sweep(op *o, void *arg)
             err = twp_private_seen(o);
         }
         for (size_t j = 0; err == TW_OK && j < count; j++) {
-            bool ours = r->key != NULL && (objects[j] == r->private || objects[j] == r->public);
-            CK_RV rv = ours ? CKR_OK : o->line.fn->C_DestroyObject(o->line.session, objects[j]);
+            CK_RV rv = o->line.fn->C_DestroyObject(o->line.session, objects[j]);
 
             err = rv == CKR_OK ? TW_OK : twp_fail_rv(o->line.why, "C_DestroyObject", rv);
         }
@@ -67,36 +65,35 @@ static tw_err sweep(op *o, void *arg)
     return err;
 }
 
-/* Beside what an earlier attempt left, the key would be one of two of its name: none. */
-static tw_err generate(op *o, void *arg)
+static tw_err attempt_pair(op *o, void *arg)
 {
-    pair_request *r = arg;
-    tw_err err = twp_pair_attempt(o, r);
-    failure left;
+    return twp_pair_attempt(o, arg);
+}
 
-    if (err == TW_OK && r->left) {
-        err = sweep(o, r);
-        if (err != TW_OK) {
-            left = *o->line.why;
-            twp_pair_destroy(o, r);
-            twp_key_free(r->key);
-            r->key = NULL;
-            *o->line.why = left;
-        }
+/* Twice might make two. Where the session died amid the work, its leftovers go by another; and
+ * tpm2-pkcs11 lets a key go that did not derive once it is initialised anew, giving others its
+ * handle meanwhile. */
+static tw_err make_once(tw_token *token, pair_request *r, failure *why)
+{
+    failure other = {0};
+    tw_err err = twp_token_run(token, RUN_ONCE, attempt_pair, r, why);
+
+    if (err != TW_OK && (r->left || why->loss != LOSS_NONE) &&
+        twp_token_run(token, RUN_RETRY, sweep, r, &other) != TW_OK) {
+        twp_fail_add(why, "what was made of the key could not be removed again");
+        r->left = false; /* nor is another made beside it */
     }
     return err;
 }
 
-/* Twice might make two. Where the session died amid the work, its leftovers go by another. */
-static tw_err make_once(tw_token *token, pair_request *r, failure *why)
+static tw_err make(tw_token *token, pair_request *r, failure *why)
 {
-    failure other = {0};
-    tw_err err = twp_token_run(token, RUN_ONCE, generate, r, why);
+    tw_err err;
 
-    if (err != TW_OK && (r->left || why->loss != LOSS_NONE) &&
-        twp_token_run(token, RUN_GENTLY, sweep, r, &other) != TW_OK) {
-        twp_fail_add(why, "what was made of the key could not be removed again");
-    }
+    do {
+        r->left = false;
+        err = make_once(token, r, why);
+    } while (err != TW_OK && r->left);
     return err;
 }
 
@@ -110,7 +107,9 @@ static bool valid(const tw_token *token, const pair_request *r)
  * for good: looking around anew restarts it. */
 static tw_err do_without(tw_token *token, pair_request *r, failure *why)
 {
-    r->bounded = r->left = false;
+    r->bounded = false;
+    r->next = 0;
+    r->best = (failure){0};
     atomic_store(&token->unbounded, true);
     return twp_token_run(token, RUN_RETRY, check_free, r, why);
 }
@@ -127,12 +126,12 @@ tw_err twp_pair_make(tw_token *token, pair_request *r, failure *why)
         }
     }
     if (err == TW_OK) {
-        err = make_once(token, r, why);
+        err = make(token, r, why);
     }
     if (err != TW_OK && r->bounded && twp_pair_ask_otherwise(err, why)) {
         err = do_without(token, r, why);
         if (err == TW_OK) {
-            err = make_once(token, r, why);
+            err = make(token, r, why);
         }
     }
     return err;

@@ -163,7 +163,9 @@ typedef struct pair_request {
     bool in_session;      /* and ends with it */
     token_key *key;       /* out */
     bool wide, seen_wide; /* a key that may do more will do; one was made */
-    bool left;            /* objects that would not go */
+    bool left;            /* objects that would not go: none is made beside them */
+    failure best;         /* the most telling so far */
+    size_t next;          /* the way to ask that comes next, of all */
     const struct maker *maker;
     usage usage;
     CK_OBJECT_HANDLE public, private;
@@ -175,10 +177,9 @@ typedef struct pair_request {
 tw_err twp_pair_make(tw_token *token, pair_request *r, failure *why);
 tw_err twp_pair_remove(tw_token *token, pair_request *r, failure *why);
 
-/* twp_pair_attempt makes one in any way that the token will; twp_pair_destroy ends what it made,
- * as far as its session can. A refusal is a reason to ask otherwise. */
+/* twp_pair_attempt makes one in any way that the token will; where something is left, it goes on
+ * from there when it is called again. A refusal is a reason to ask otherwise. */
 tw_err twp_pair_attempt(op *o, pair_request *r);
-void twp_pair_destroy(op *o, pair_request *r);
 bool twp_pair_ask_otherwise(tw_err err, const failure *why);
 
 /* twp_pair_probe asks whether the token takes CKA_DERIVE_TEMPLATE, of a pair that ends with its

@@ -172,7 +172,7 @@ static tw_err accept(op *o, pair_request *r)
     return TW_OK;
 }
 
-void twp_pair_destroy(op *o, pair_request *r)
+static void destroy(op *o, pair_request *r)
 {
     const CK_OBJECT_HANDLE made[] = {r->private, r->public};
 
@@ -198,7 +198,7 @@ static tw_err make_and_accept(op *o, pair_request *r)
     if (err == TW_OK) {
         err = accept(o, r);
         if (err != TW_OK) {
-            twp_pair_destroy(o, r);
+            destroy(o, r);
         }
     }
     return err;
@@ -211,40 +211,51 @@ static bool says_more(const failure *a, const failure *b)
            (b->rv == CKR_MECHANISM_INVALID && a->rv != CKR_MECHANISM_INVALID);
 }
 
-/* One pass over all ways to ask; *best is the most telling failure so far. */
-static tw_err pass(op *o, pair_request *r, failure *best)
+/* The ways of one pass, the most modest first; false: that was all. */
+static bool next_way(pair_request *r)
 {
-    for (r->usage = USAGE_DERIVE; r->usage < USAGE_COUNT; r->usage++) {
-        for (size_t i = 0; i < LENGTH(makers); i++) {
-            tw_err err;
-
-            if (makers[i].nist != is_nist(r->curve)) {
-                continue;
-            }
-            r->maker = &makers[i];
-            err = make_and_accept(o, r);
-            if (err == TW_OK || !twp_pair_ask_otherwise(err, o->line.why)) {
-                return err;
-            }
-            if (says_more(o->line.why, best)) {
-                *best = *o->line.why;
-            }
+    while (r->next < USAGE_COUNT * LENGTH(makers)) {
+        r->usage = (usage)(r->next / LENGTH(makers));
+        r->maker = &makers[r->next++ % LENGTH(makers)];
+        if (r->maker->nist == is_nist(r->curve)) {
+            return true;
         }
     }
-    best->loss = LOSS_NONE;
-    *o->line.why = *best;
-    return best->err;
+    return false;
+}
+
+static tw_err pass(op *o, pair_request *r)
+{
+    while (next_way(r)) {
+        tw_err err = make_and_accept(o, r);
+
+        if (err == TW_OK || !twp_pair_ask_otherwise(err, o->line.why)) {
+            return err;
+        }
+        if (says_more(o->line.why, &r->best)) {
+            r->best = *o->line.why;
+        }
+        if (r->left) {
+            return err;
+        }
+    }
+    r->best.loss = LOSS_NONE;
+    *o->line.why = r->best;
+    return r->best.err;
 }
 
 /* One that may do more than derive is taken last, if the token makes no other. */
 tw_err twp_pair_attempt(op *o, pair_request *r)
 {
-    failure best = {0};
-    tw_err err = pass(o, r, &best);
+    tw_err err = pass(o, r);
 
-    r->wide =
-        err != TW_OK && r->seen_wide && !r->bounded && twp_pair_ask_otherwise(err, o->line.why);
-    return r->wide ? pass(o, r, &best) : err;
+    if (err != TW_OK && !r->left && !r->wide && r->seen_wide && !r->bounded &&
+        twp_pair_ask_otherwise(err, o->line.why)) {
+        r->wide = true;
+        r->next = 0;
+        err = pass(o, r);
+    }
+    return err;
 }
 
 /* --- What the token takes. ------------------------------------------------------------------- */
@@ -257,12 +268,12 @@ static tw_err ask_both(op *o, pair_request *p, bool *makes, bool *taken)
     if (err != TW_OK) {
         return err;
     }
-    twp_pair_destroy(o, p);
+    destroy(o, p);
     p->bounded = true;
     err = make(o, p);
     *taken = err == TW_OK;
     if (err == TW_OK) {
-        twp_pair_destroy(o, p);
+        destroy(o, p);
     }
     o->broken = true;
     return err;
@@ -289,6 +300,5 @@ tw_err twp_pair_probe(op *o, void *arg)
         }
     }
     r->bounded = taken;
-    r->left = r->left || p.left;
     return TW_OK;
 }

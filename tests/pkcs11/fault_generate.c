@@ -154,18 +154,42 @@ Test(making, what_an_attempt_left_goes_though_someone_logs_out_meanwhile)
     finish(key);
 }
 
+/* Beside it no other is made, which would be one of two of its name. */
 Test(making, what_will_not_go_makes_it_fail)
 {
     tw_key *key = (tw_key *)&s;
+    size_t before;
 
     fault_script(&s, "C_GetAttributeValue 1-2 answer CKA_SENSITIVE 00\n"
-                     "C_DestroyObject 1-2 fail CKR_GENERAL_ERROR\n"
-                     "C_DestroyObject 4 fail CKR_GENERAL_ERROR");
-    must_err(TW_ERR_TOKEN_FAILED, make(&key));
+                     "C_DestroyObject * fail CKR_GENERAL_ERROR");
+    before = fault_count("C_GenerateKeyPair");
+    must_err(TW_ERR_TOKEN_POLICY, make(&key));
     must(key == NULL);
-    must_event(&s, TW_ERR_TOKEN_FAILED, "C_DestroyObject", CKR_GENERAL_ERROR, "");
-    must_size(0, objects());
+    must_event(&s, TW_ERR_TOKEN_POLICY, NULL, 0, "could not be removed");
+    must_size(before + 1, fault_count("C_GenerateKeyPair"));
+    session = raw_session(&s, fn);
+    (void)objects(); /* well again */
+    must_err(TW_ERR_STATE, make(&key));
+    stand_forget(&s);
     finish(NULL);
+}
+
+/* A TPM's key that did not derive is in use for good; the next one, that may decrypt, is not taken
+ * beside it. */
+Test(making, what_goes_only_after_a_restart_costs_one)
+{
+    size_t before;
+    tw_key *key;
+
+    fault_script(&s, "C_DeriveKey * key CKA_DECRYPT=01 0x182\n"
+                     "C_DestroyObject ! fail CKR_FUNCTION_FAILED");
+    before = fault_count("C_Finalize");
+    must_ok(make(&key));
+    must_no_event(&s);
+    must_size(before + 1, fault_count("C_Finalize"));
+    session = raw_session(&s, fn);
+    must_size(2, objects());
+    finish(key);
 }
 
 /* DEVICE_REMOVED is no reason to ask otherwise: it shows that the word was said. */
