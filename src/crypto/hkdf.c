@@ -49,11 +49,21 @@ tw_err tw_hmac_begin(const tw_hash *hash, tw_hmac *out)
     return out->ctx == NULL ? TW_ERR_MEMORY : TW_OK;
 }
 
-/* An idle context holds nothing of what it hashed: a reset wipes it. */
+/* An idle context holds nothing of what it hashed: beginning anew overwrites the state, and
+ * zeros all of the block that is not its length. Both cost less than a reset, after which
+ * libcrypto allocates again. */
+static bool forget(const tw_hmac *hmac)
+{
+    static const uint8_t zeros[TW_MAX_BLOCK];
+
+    return EVP_DigestInit_ex2(hmac->ctx, hmac->hash->md, NULL) == 1 &&
+           EVP_DigestUpdate(hmac->ctx, zeros, hmac->hash->alg->block_len - 1) == 1;
+}
+
 void tw_hmac_end(tw_hmac *hmac)
 {
     if (hmac->ctx != NULL &&
-        (EVP_MD_CTX_reset(hmac->ctx) != 1 || !tw_slots_give(&hmac->hash->contexts, hmac->ctx))) {
+        (!forget(hmac) || !tw_slots_give(&hmac->hash->contexts, hmac->ctx))) {
         EVP_MD_CTX_free(hmac->ctx);
     }
     EVP_KDF_CTX_free(hmac->kdf);
@@ -61,25 +71,56 @@ void tw_hmac_end(tw_hmac *hmac)
     hmac->kdf = NULL;
 }
 
+/* What is to be hashed, put together: a call to EVP for each piece would cost more than the
+ * hash of most. */
+typedef struct gathered {
+    EVP_MD_CTX *ctx;
+    size_t len, most; /* bytes held now, and at most so far */
+    uint8_t bytes[512];
+} gathered;
+
+static bool hash_gathered(gathered *g)
+{
+    size_t len = g->len;
+
+    g->most = len > g->most ? len : g->most;
+    g->len = 0;
+    return len == 0 || EVP_DigestUpdate(g->ctx, g->bytes, len) == 1;
+}
+
+static bool gather(gathered *g, const tw_piece *piece)
+{
+    if (piece->len > sizeof(g->bytes) - g->len && !hash_gathered(g)) {
+        return false;
+    }
+    if (piece->len > sizeof(g->bytes)) {
+        return EVP_DigestUpdate(g->ctx, piece->data, piece->len) == 1;
+    }
+    tw_copy(g->bytes + g->len, piece->data, piece->len);
+    g->len += piece->len;
+    return true;
+}
+
 /* RFC 2104: one of the two passes, over the padded key XOR `pad` and the pieces. */
 static bool hmac_pass(tw_hmac *hmac, const uint8_t *key, size_t key_len, uint8_t pad,
                       const tw_piece *pieces, size_t count, uint8_t *out)
 {
-    uint8_t block[TW_MAX_BLOCK];
-    size_t block_len = hmac->hash->alg->block_len;
+    gathered g;
     bool ok;
 
-    memset(block, pad, block_len);
+    g.ctx = hmac->ctx;
+    g.most = 0;
+    g.len = hmac->hash->alg->block_len;
+    memset(g.bytes, pad, g.len);
     for (size_t i = 0; i < key_len; i++) {
-        block[i] ^= key[i];
+        g.bytes[i] ^= key[i];
     }
-    ok = EVP_DigestInit_ex2(hmac->ctx, hmac->hash->md, NULL) == 1 &&
-         EVP_DigestUpdate(hmac->ctx, block, block_len) == 1;
+    ok = EVP_DigestInit_ex2(hmac->ctx, hmac->hash->md, NULL) == 1;
     for (size_t i = 0; ok && i < count; i++) {
-        ok = pieces[i].len == 0 || EVP_DigestUpdate(hmac->ctx, pieces[i].data, pieces[i].len) == 1;
+        ok = gather(&g, &pieces[i]);
     }
-    ok = ok && EVP_DigestFinal_ex(hmac->ctx, out, NULL) == 1;
-    tw_wipe(block, block_len);
+    ok = ok && hash_gathered(&g) && EVP_DigestFinal_ex(hmac->ctx, out, NULL) == 1;
+    tw_wipe(g.bytes, g.len > g.most ? g.len : g.most);
     return ok;
 }
 

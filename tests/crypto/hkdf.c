@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 
+#include "allocations.h"
 #include "bytes.h"
 #include "check.h"
 #include "crypto/crypto.h"
@@ -126,4 +127,89 @@ Test(hkdf, hashes_a_key_longer_than_a_block)
     must_ok(tw_hkdf_extract(&f.hmac, hashed.data, hashed.len, &text, 1, b.data));
     must_bytes(b, a);
     end(&f);
+}
+
+/* Longer than what is put together before it is hashed, alone and in sum. */
+Test(hkdf, gives_the_same_however_long_the_pieces_are)
+{
+    static const size_t cuts[][3] = {{0, 1, 2},     {64, 448, 449}, {383, 384, 385}, {1, 512, 1024},
+                                     {1, 513, 514}, {511, 512, 513}, {700, 1500, 2999}};
+    bytes text = bytes_noise(3000, 4), key = bytes_noise(32, 5);
+
+    for (size_t k = 0; k < 3; k++) {
+        fixture f = {0};
+        bytes want, got;
+        tw_piece whole = {text.data, text.len};
+
+        start(&f, (uint16_t)(TW_KDF_HKDF_SHA256 + k));
+        want = bytes_new(f.hash.alg->hash_len);
+        got = bytes_new(want.len);
+        must_ok(tw_hkdf_extract(&f.hmac, key.data, key.len, &whole, 1, want.data));
+        for (size_t i = 0; i < TW_COUNT(cuts); i++) {
+            const size_t *at = cuts[i];
+            tw_piece pieces[] = {{text.data, at[0]},
+                                 {text.data + at[0], at[1] - at[0]},
+                                 {text.data + at[1], at[2] - at[1]},
+                                 {text.data + at[2], text.len - at[2]}};
+
+            must_ok(tw_hkdf_extract(&f.hmac, key.data, key.len, pieces, 4, got.data));
+            must_bytes(want, got);
+        }
+        end(&f);
+    }
+}
+
+/* libcrypto keeps the state of a hash in the machine's words: what they print is reversed. */
+static bool is_held(bytes what)
+{
+    uint8_t word[8];
+
+    memcpy(word, what.data, sizeof(word));
+    if (allocations_hold(word, sizeof(word))) {
+        return true;
+    }
+    for (size_t half = 0; half < 2; half++) { /* SHA-256 has words of four bytes */
+        for (size_t i = 0; i < 4; i++) {
+            word[4 * half + i] = what.data[4 * half + 3 - i];
+        }
+    }
+    if (allocations_hold(word, sizeof(word))) {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof(word); i++) {
+        word[i] = what.data[sizeof(word) - 1 - i];
+    }
+    return allocations_hold(word, sizeof(word));
+}
+
+Test(hkdf, an_idle_context_holds_nothing_of_what_it_hashed)
+{
+    for (size_t k = 0; k < 3; k++) {
+        uint8_t key[TW_MAX_HASH], text[TW_MAX_HASH], prk[TW_MAX_HASH], inner[TW_MAX_HASH];
+        uint8_t padded[TW_MAX_BLOCK + sizeof(text)];
+        tw_piece piece = {text, sizeof(text)};
+        fixture f = {0};
+        size_t len = sizeof(inner);
+
+        start(&f, (uint16_t)(TW_KDF_HKDF_SHA256 + k));
+        memcpy(key, bytes_noise(sizeof(key), 6).data, sizeof(key));
+        memcpy(text, bytes_noise(sizeof(text), 7).data, sizeof(text));
+        must_ok(tw_hkdf_extract(&f.hmac, key, sizeof(key), &piece, 1, prk));
+        memset(padded, 0x36, f.hash.alg->block_len);
+        for (size_t i = 0; i < sizeof(key); i++) {
+            padded[i] ^= key[i];
+        }
+        memcpy(padded + f.hash.alg->block_len, text, sizeof(text));
+        must(EVP_Q_digest(NULL, f.hash.alg->digest, NULL, padded,
+                          f.hash.alg->block_len + sizeof(text), inner, &len) == 1);
+        tw_hmac_end(&f.hmac);
+        must(!is_held((bytes){prk, sizeof(prk)}));
+        must(!is_held((bytes){inner, sizeof(inner)}));
+        must(!is_held((bytes){text, sizeof(text)}));
+        must(!is_held((bytes){text + sizeof(text) - 8, 8}));
+        must(!is_held((bytes){padded, sizeof(padded)}));
+        must_ok(tw_hmac_begin(&f.hash, &f.hmac));
+        must(f.hmac.ctx != NULL); /* the same one, which was idle */
+        end(&f);
+    }
 }

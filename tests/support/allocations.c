@@ -3,19 +3,24 @@
 #include "check.h"
 
 #include <openssl/crypto.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Precedes every block; as large as malloc's alignment. */
+/* Precedes every block and links it with the others; as large as malloc's alignment. */
 typedef union prefix {
     struct {
+        union prefix *next, *before;
         size_t len;
         bool ours;
     } of;
     max_align_t aligned;
 } prefix;
+
+static prefix *blocks;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the list */
 
 typedef struct counter {
     atomic_size_t calls, bytes, peak, failed;
@@ -57,6 +62,32 @@ static bool must_fail(bool our)
     return true;
 }
 
+static void link_block(prefix *block)
+{
+    pthread_mutex_lock(&lock);
+    block->of.before = NULL;
+    block->of.next = blocks;
+    if (blocks != NULL) {
+        blocks->of.before = block;
+    }
+    blocks = block;
+    pthread_mutex_unlock(&lock);
+}
+
+static void unlink_block(prefix *block)
+{
+    pthread_mutex_lock(&lock);
+    if (block->of.before != NULL) {
+        block->of.before->of.next = block->of.next;
+    } else {
+        blocks = block->of.next;
+    }
+    if (block->of.next != NULL) {
+        block->of.next->of.before = block->of.before;
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 static void *watch_malloc(size_t len, const char *file, int line)
 {
     bool our = is_ours(file);
@@ -72,6 +103,7 @@ static void *watch_malloc(size_t len, const char *file, int line)
     }
     block->of.len = len;
     block->of.ours = our;
+    link_block(block);
     add(&all, len);
     if (our) {
         add(&ours, len);
@@ -93,6 +125,7 @@ static void watch_free(void *data, const char *file, int line)
     if (block->of.ours) {
         atomic_fetch_sub(&ours.bytes, block->of.len);
     }
+    unlink_block(block);
     free(block);
 }
 
@@ -147,4 +180,20 @@ void allocations_fail(size_t n, bool of_ours)
 {
     atomic_store(&fail_ours, of_ours);
     atomic_store(&fail_in, n);
+}
+
+bool allocations_hold(const void *what, size_t len)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&lock);
+    for (const prefix *block = blocks; block != NULL && !found; block = block->of.next) {
+        const uint8_t *data = (const uint8_t *)(block + 1);
+
+        for (size_t i = 0; i + len <= block->of.len && !found; i++) {
+            found = memcmp(data + i, what, len) == 0;
+        }
+    }
+    pthread_mutex_unlock(&lock);
+    return found;
 }

@@ -28,4 +28,7 @@ void allocations_reset(void); /* calls to 0, peaks to what is held */
  * them, fails; 0: none. */
 void allocations_fail(size_t n, bool of_ours);
 
+/* Whether these bytes lie in any block that is allocated now. */
+bool allocations_hold(const void *what, size_t len);
+
 #endif
