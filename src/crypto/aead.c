@@ -30,49 +30,42 @@ void tw_cipher_clear(tw_cipher *cipher)
     cipher->cipher = NULL;
 }
 
-/* The key is installed once; each message then sets only its nonce. */
-static bool set_key(const tw_aead *aead, const uint8_t *key)
-{
-    return EVP_CipherInit_ex2(aead->ctx, NULL, key, NULL, aead->sealing, NULL) == 1;
-}
-
-tw_err tw_aead_init(tw_aead *aead, const tw_cipher *cipher, bool sealing, const uint8_t *key,
-                    const uint8_t *nonce)
+void tw_aead_init(tw_aead *aead, const tw_cipher *cipher, bool sealing, const uint8_t *key,
+                  const uint8_t *nonce)
 {
     memset(aead, 0, sizeof(*aead));
     aead->cipher = cipher;
     aead->sealing = sealing;
+    aead->end = UINT64_MAX;
+    memcpy(aead->key, key, cipher->alg->key_len);
     memcpy(aead->base, nonce, sizeof(aead->base));
-    aead->ctx = tw_slots_take(&cipher->contexts[sealing]);
-    if (aead->ctx == NULL) {
-        aead->ctx = EVP_CIPHER_CTX_new();
-        if (aead->ctx == NULL) {
-            return TW_ERR_MEMORY;
-        }
-        if (EVP_CipherInit_ex2(aead->ctx, cipher->cipher, NULL, NULL, sealing, NULL) != 1) {
-            EVP_CIPHER_CTX_free(aead->ctx);
-            aead->ctx = NULL;
-            return TW_ERR_CRYPTO;
-        }
-    }
-    if (!set_key(aead, key)) {
-        tw_aead_clear(aead);
-        return TW_ERR_CRYPTO;
-    }
-    return TW_OK;
 }
 
-/* An idle context keeps no key: a key of zeros overwrites its schedule, and a byte under
- * that overwrites what libcrypto keeps of ChaCha20's last block of keystream. */
-static bool forget(tw_aead *aead)
+static EVP_CIPHER_CTX *take_context(const tw_cipher *cipher, bool sealing)
+{
+    EVP_CIPHER_CTX *ctx = tw_slots_take(&cipher->contexts[sealing]);
+
+    if (ctx == NULL && (ctx = EVP_CIPHER_CTX_new()) != NULL &&
+        EVP_CipherInit_ex2(ctx, cipher->cipher, NULL, NULL, sealing, NULL) != 1) {
+        EVP_CIPHER_CTX_free(ctx);
+        ctx = NULL;
+    }
+    return ctx;
+}
+
+/* An idle context keeps no key: a key of zeros overwrites its schedule, and with GCM all else.
+ * Of ChaCha20's last block of keystream libcrypto keeps what was not used, which a byte under
+ * the new key overwrites. */
+static bool forget(const tw_aead *aead)
 {
     static const uint8_t zeros[TW_MAX_AEAD_KEY];
+    bool chacha = aead->cipher->alg->id == TW_AEAD_CHACHA20_POLY1305;
     uint8_t byte = 0;
     int written;
 
-    return set_key(aead, zeros) &&
-           EVP_CipherInit_ex2(aead->ctx, NULL, NULL, zeros, aead->sealing, NULL) == 1 &&
-           EVP_CipherUpdate(aead->ctx, &byte, &written, &byte, 1) == 1;
+    return EVP_CipherInit_ex2(aead->ctx, NULL, zeros, chacha ? zeros : NULL, aead->sealing, NULL) ==
+               1 &&
+           (!chacha || EVP_CipherUpdate(aead->ctx, &byte, &written, &byte, 1) == 1);
 }
 
 void tw_aead_clear(tw_aead *aead)
@@ -84,18 +77,28 @@ void tw_aead_clear(tw_aead *aead)
     tw_wipe(aead, sizeof(*aead));
 }
 
-/* RFC 9180 section 5.2, ComputeNonce. */
+/* RFC 9180 section 5.2, ComputeNonce. The key is installed once, with the first message;
+ * each then sets only its nonce. */
 static bool begin(tw_aead *aead)
 {
+    bool first = aead->ctx == NULL;
     uint8_t nonce[TW_NONCE_LEN];
     bool ok;
 
+    if (first && (aead->ctx = take_context(aead->cipher, aead->sealing)) == NULL) {
+        return false;
+    }
     memcpy(nonce, aead->base, sizeof(nonce));
     for (size_t i = 0; i < sizeof(aead->seq); i++) {
         nonce[TW_NONCE_LEN - 1 - i] ^= (uint8_t)(aead->seq >> (8 * i));
     }
-    ok = EVP_CipherInit_ex2(aead->ctx, NULL, NULL, nonce, aead->sealing, NULL) == 1;
+    ok = EVP_CipherInit_ex2(aead->ctx, NULL, first ? aead->key : NULL, nonce, aead->sealing,
+                            NULL) == 1;
     tw_wipe(nonce, sizeof(nonce));
+    if (!ok) {
+        EVP_CIPHER_CTX_free(aead->ctx); /* it may be without the key */
+        aead->ctx = NULL;
+    }
     return ok;
 }
 
@@ -129,7 +132,7 @@ tw_err tw_aead_seal(tw_aead *aead, const uint8_t *aad, size_t aad_len, const uin
     if (!aead->sealing || aead->streaming) {
         return TW_ERR_STATE;
     }
-    if (aead->seq == UINT64_MAX || in_len > aead->cipher->alg->max_len) {
+    if (aead->seq >= aead->end || in_len > aead->cipher->alg->max_len) {
         return TW_ERR_LIMIT;
     }
     if (!begin(aead) || !feed(aead, aad, aad_len, NULL) || !feed(aead, in, in_len, out) ||
@@ -171,7 +174,7 @@ tw_err tw_aead_open(tw_aead *aead, const uint8_t *aad, size_t aad_len, const uin
     if (in_len < TW_TAG_LEN) {
         return TW_ERR_AUTH;
     }
-    if (aead->seq == UINT64_MAX || in_len - TW_TAG_LEN > aead->cipher->alg->max_len) {
+    if (aead->seq >= aead->end || in_len - TW_TAG_LEN > aead->cipher->alg->max_len) {
         return TW_ERR_LIMIT;
     }
     err = open_body(aead, aad, aad_len, in, in_len - TW_TAG_LEN, out);
@@ -188,7 +191,7 @@ tw_err tw_aead_seal_update(tw_aead *aead, const uint8_t *in, size_t in_len, uint
     if (!aead->sealing) {
         return TW_ERR_STATE;
     }
-    if (aead->seq == UINT64_MAX || in_len > aead->cipher->alg->max_len - aead->streamed) {
+    if (aead->seq >= aead->end || in_len > aead->cipher->alg->max_len - aead->streamed) {
         return TW_ERR_LIMIT;
     }
     if ((!aead->streaming && !begin(aead)) || !feed(aead, in, in_len, out)) {

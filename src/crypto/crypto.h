@@ -90,11 +90,13 @@ typedef struct tw_piece {
     size_t len;
 } tw_piece;
 
-/* A run of HMACs by one thread. end wipes what the context remembers. */
+/* A run of HMACs by one thread. end wipes what they left here and in the context. */
 typedef struct tw_hmac {
     const tw_hash *hash;
     EVP_MD_CTX *ctx;
-    EVP_KDF_CTX *kdf; /* with a property query */
+    EVP_KDF_CTX *kdf;   /* with a property query */
+    size_t len, most;   /* of bytes: gathered now, and at most so far */
+    uint8_t bytes[512]; /* a key and what follows it */
 } tw_hmac;
 
 tw_err tw_hmac_begin(const tw_hash *hash, tw_hmac *out);
@@ -127,16 +129,17 @@ void tw_cipher_clear(tw_cipher *cipher);
  * section 5.2; the last number is never used, so that none can repeat. */
 typedef struct tw_aead {
     const tw_cipher *cipher;
-    EVP_CIPHER_CTX *ctx;
+    EVP_CIPHER_CTX *ctx; /* NULL before the first message: a stream that waits has none */
     bool sealing, streaming;
+    uint8_t key[TW_MAX_AEAD_KEY];
     uint8_t base[TW_NONCE_LEN];
-    uint64_t seq;
+    uint64_t seq, end; /* the next number, and the first that it may not use */
     uint64_t streamed;
 } tw_aead;
 
 /* key has alg->key_len bytes, nonce TW_NONCE_LEN. */
-tw_err tw_aead_init(tw_aead *aead, const tw_cipher *cipher, bool sealing, const uint8_t *key,
-                    const uint8_t *nonce);
+void tw_aead_init(tw_aead *aead, const tw_cipher *cipher, bool sealing, const uint8_t *key,
+                  const uint8_t *nonce);
 void tw_aead_clear(tw_aead *aead);
 
 /* seal writes in_len + TW_TAG_LEN bytes, open in_len - TW_TAG_LEN. A success
@@ -167,12 +170,19 @@ void tw_kit_unref(tw_kit *kit);
 
 /* --- Diffie-Hellman. ------------------------------------------------------ */
 
+/* y^2 = x^3 + ax + b modulo p, with a and b in Montgomery's form. */
+typedef struct tw_equation {
+    BIGNUM *p, *a, *b;
+    BN_MONT_CTX *mont;
+} tw_equation;
+
 typedef struct tw_group {
     const tw_dh_alg *alg;
     tw_provider provider;
-    struct ec_group_st *curve; /* NIST curves only */
-    tw_slots generators;       /* EVP_PKEY_CTX */
-    tw_slots peers;            /* tw_peer to be overwritten with another point */
+    struct ec_group_st *curve; /* this and the next: NIST curves only */
+    tw_equation equation;
+    tw_slots generators; /* EVP_PKEY_CTX */
+    tw_slots peers;      /* tw_peer to be overwritten with another point */
 } tw_group;
 
 /* TW_ERR_INVALID: this provider lacks it. */
@@ -183,20 +193,23 @@ void tw_group_clear(tw_group *group);
  * curve, of small order. */
 tw_err tw_group_check(const tw_group *group, const uint8_t *pk);
 
-/* A key object and the point that it holds: what one check imported, the derive after it
- * need not, nor does a sender for each message to the same receiver. */
+/* A key object and a point: what one call checked, the derive after it need not, and what
+ * that imported, no later one to the same receiver. */
 typedef struct tw_peer {
     EVP_PKEY *pkey;
-    bool known; /* whether it is this point */
+    BN_CTX *bn_ctx; /* NIST curves only, and so are the numbers */
+    BIGNUM *x, *y, *t;
+    enum { PEER_EMPTY, PEER_CHECKED, PEER_IMPORTED } state; /* of the point */
     uint8_t point[2 * TW_MAX_PRIVATE + 1];
 } tw_peer;
 
 /* For the files of this folder: a key generation context out of the slots, NULL
- * on failure, and a key object that holds a checked point; and both back. */
+ * on failure, and a key object that holds a checked point; both are given back. */
 EVP_PKEY_CTX *tw_group_generator(const tw_group *group);
 void tw_group_generator_done(const tw_group *group, EVP_PKEY_CTX *ctx);
 tw_err tw_group_peer(const tw_group *group, const uint8_t *pk, tw_peer **out);
 void tw_group_peer_done(const tw_group *group, tw_peer *peer);
+void tw_peer_free(tw_peer *peer);
 
 /* A private key and the contexts that derive with it. Starts zeroed. */
 typedef struct tw_dh_key {

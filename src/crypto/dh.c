@@ -158,7 +158,7 @@ tw_err tw_dh_derive(const tw_group *group, const tw_dh_key *key, const uint8_t *
         return err;
     }
     ctx = deriver(group, key);
-    /* No second validation: tw_group_peer has shown the point to be on the curve. But a
+    /* No second validation: tw_group_peer has seen the point to be on the curve. But a
      * provider that the caller asked for is to see for itself. */
     if (ctx == NULL ||
         EVP_PKEY_derive_set_peer_ex(ctx, peer->pkey, group->provider.properties != NULL) != 1 ||

@@ -37,7 +37,10 @@ void tw_hash_clear(tw_hash *hash)
 
 tw_err tw_hmac_begin(const tw_hash *hash, tw_hmac *out)
 {
-    *out = (tw_hmac){.hash = hash};
+    out->hash = hash;
+    out->ctx = NULL;
+    out->kdf = NULL;
+    out->len = out->most = 0;
     if (hash->kdf != NULL) {
         out->kdf = EVP_KDF_CTX_new(hash->kdf);
         return out->kdf == NULL ? TW_ERR_MEMORY : TW_OK;
@@ -50,8 +53,8 @@ tw_err tw_hmac_begin(const tw_hash *hash, tw_hmac *out)
 }
 
 /* An idle context holds nothing of what it hashed: beginning anew overwrites the state, and
- * zeros all of the block that is not its length. Both cost less than a reset, after which
- * libcrypto allocates again. */
+ * zeros all of the block that is not its length. A reset would write to the digest that all
+ * threads share, and have libcrypto allocate again. */
 static bool forget(const tw_hmac *hmac)
 {
     static const uint8_t zeros[TW_MAX_BLOCK];
@@ -62,42 +65,36 @@ static bool forget(const tw_hmac *hmac)
 
 void tw_hmac_end(tw_hmac *hmac)
 {
-    if (hmac->ctx != NULL &&
-        (!forget(hmac) || !tw_slots_give(&hmac->hash->contexts, hmac->ctx))) {
+    if (hmac->ctx != NULL && (!forget(hmac) || !tw_slots_give(&hmac->hash->contexts, hmac->ctx))) {
         EVP_MD_CTX_free(hmac->ctx);
     }
     EVP_KDF_CTX_free(hmac->kdf);
+    tw_wipe(hmac->bytes, hmac->most);
     hmac->ctx = NULL;
     hmac->kdf = NULL;
 }
 
-/* What is to be hashed, put together: a call to EVP for each piece would cost more than the
- * hash of most. */
-typedef struct gathered {
-    EVP_MD_CTX *ctx;
-    size_t len, most; /* bytes held now, and at most so far */
-    uint8_t bytes[512];
-} gathered;
-
-static bool hash_gathered(gathered *g)
+/* What is to be hashed is put together: a call to EVP for each piece would cost more than
+ * the hash of most. */
+static bool hash_gathered(tw_hmac *hmac)
 {
-    size_t len = g->len;
+    size_t len = hmac->len;
 
-    g->most = len > g->most ? len : g->most;
-    g->len = 0;
-    return len == 0 || EVP_DigestUpdate(g->ctx, g->bytes, len) == 1;
+    hmac->most = len > hmac->most ? len : hmac->most;
+    hmac->len = 0;
+    return len == 0 || EVP_DigestUpdate(hmac->ctx, hmac->bytes, len) == 1;
 }
 
-static bool gather(gathered *g, const tw_piece *piece)
+static bool gather(tw_hmac *hmac, const tw_piece *piece)
 {
-    if (piece->len > sizeof(g->bytes) - g->len && !hash_gathered(g)) {
+    if (piece->len > sizeof(hmac->bytes) - hmac->len && !hash_gathered(hmac)) {
         return false;
     }
-    if (piece->len > sizeof(g->bytes)) {
-        return EVP_DigestUpdate(g->ctx, piece->data, piece->len) == 1;
+    if (piece->len > sizeof(hmac->bytes)) {
+        return EVP_DigestUpdate(hmac->ctx, piece->data, piece->len) == 1;
     }
-    tw_copy(g->bytes + g->len, piece->data, piece->len);
-    g->len += piece->len;
+    tw_copy(hmac->bytes + hmac->len, piece->data, piece->len);
+    hmac->len += piece->len;
     return true;
 }
 
@@ -105,23 +102,22 @@ static bool gather(gathered *g, const tw_piece *piece)
 static bool hmac_pass(tw_hmac *hmac, const uint8_t *key, size_t key_len, uint8_t pad,
                       const tw_piece *pieces, size_t count, uint8_t *out)
 {
-    gathered g;
-    bool ok;
-
-    g.ctx = hmac->ctx;
-    g.most = 0;
-    g.len = hmac->hash->alg->block_len;
-    memset(g.bytes, pad, g.len);
-    for (size_t i = 0; i < key_len; i++) {
-        g.bytes[i] ^= key[i];
+    memset(hmac->bytes, 0, TW_MAX_BLOCK);
+    tw_copy(hmac->bytes, key, key_len);
+    for (size_t i = 0; i < TW_MAX_BLOCK; i++) { /* of which the digest may have half */
+        hmac->bytes[i] ^= pad;
     }
-    ok = EVP_DigestInit_ex2(hmac->ctx, hmac->hash->md, NULL) == 1;
-    for (size_t i = 0; ok && i < count; i++) {
-        ok = gather(&g, &pieces[i]);
+    hmac->len = hmac->hash->alg->block_len;
+    hmac->most = hmac->most > TW_MAX_BLOCK ? hmac->most : TW_MAX_BLOCK;
+    if (EVP_DigestInit_ex2(hmac->ctx, hmac->hash->md, NULL) != 1) {
+        return false;
     }
-    ok = ok && hash_gathered(&g) && EVP_DigestFinal_ex(hmac->ctx, out, NULL) == 1;
-    tw_wipe(g.bytes, g.len > g.most ? g.len : g.most);
-    return ok;
+    for (size_t i = 0; i < count; i++) {
+        if (!gather(hmac, &pieces[i])) {
+            return false;
+        }
+    }
+    return hash_gathered(hmac) && EVP_DigestFinal_ex(hmac->ctx, out, NULL) == 1;
 }
 
 /* RFC 2104 section 2. A key longer than a block is hashed. */

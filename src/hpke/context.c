@@ -53,9 +53,15 @@ static tw_err ctx_export(const tw_hpke_ctx *ctx, const uint8_t *context, size_t 
                          uint8_t *out, size_t out_len)
 {
     const aead_ctx *self = (const aead_ctx *)ctx;
+    tw_hmac hmac;
+    tw_err err = tw_hmac_begin(&self->kit->hash, &hmac);
 
-    return tw_export(self->kit, &self->id, self->exporter_secret, context, context_len, out,
-                     out_len);
+    if (err == TW_OK) {
+        err =
+            tw_export(&hmac, &self->id, self->exporter_secret, context, context_len, out, out_len);
+    }
+    tw_hmac_end(&hmac);
+    return err;
 }
 
 static tw_err ctx_exporter_secret(const tw_hpke_ctx *ctx, uint8_t *out, size_t out_cap,
@@ -123,22 +129,16 @@ static tw_err make(tw_kit *kit, const tw_hpke_ops *ops, bool sealing, const uint
                    const uint8_t *nonce, aead_ctx **out)
 {
     aead_ctx *self = OPENSSL_zalloc(sizeof(*self));
-    tw_err err = TW_OK;
 
-    *out = NULL;
+    *out = self;
     if (self == NULL) {
         return TW_ERR_MEMORY;
     }
     self->base.ops = ops;
     self->kit = kit;
     if (kit->cipher.alg != NULL) {
-        err = tw_aead_init(&self->aead, &kit->cipher, sealing, key, nonce);
+        tw_aead_init(&self->aead, &kit->cipher, sealing, key, nonce);
     }
-    if (err != TW_OK) {
-        ctx_free(&self->base);
-        return err;
-    }
-    *out = self;
     return TW_OK;
 }
 
@@ -174,17 +174,11 @@ void tw_ctx_free(tw_hpke_ctx *ctx)
     }
 }
 
-tw_err tw_export(tw_kit *kit, const tw_suite_id *id, const uint8_t *exporter_secret,
+tw_err tw_export(tw_hmac *hmac, const tw_suite_id *id, const uint8_t *exporter_secret,
                  const uint8_t *context, size_t context_len, uint8_t *out, size_t out_len)
 {
     tw_piece info = {context, context_len};
-    tw_hmac hmac;
-    tw_err err = tw_hmac_begin(&kit->hash, &hmac);
 
-    if (err == TW_OK) {
-        err = tw_labeled_expand(&hmac, id, exporter_secret, kit->hash.alg->hash_len, "sec", &info,
-                                1, out, out_len);
-    }
-    tw_hmac_end(&hmac);
-    return err;
+    return tw_labeled_expand(hmac, id, exporter_secret, hmac->hash->alg->hash_len, "sec", &info, 1,
+                             out, out_len);
 }

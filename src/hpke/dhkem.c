@@ -24,20 +24,22 @@ static tw_err kdf_begin(const tw_kem *kem, kem_kdf *out)
     const tw_dhkem *own;
     tw_err err;
 
-    memset(out, 0, sizeof(*out));
+    out->hash = NULL;
     if (kem == NULL || (out->alg = tw_dh_alg_find(kem->id)) == NULL ||
         kem->public_len != out->alg->public_len || kem->enc_len != out->alg->public_len) {
         return TW_ERR_INVALID;
     }
     out->id = tw_kem_suite_id(kem->id);
     own = tw_dhkem_of(kem);
-    if (own == NULL) {
+    if (own != NULL) {
+        out->hash = &own->hash;
+    } else {
         err = tw_hash_init(&out->made, tw_kdf_alg_find(out->alg->kdf_id), &default_provider);
         if (err != TW_OK) {
             return err;
         }
+        out->hash = &out->made;
     }
-    out->hash = own != NULL ? &own->hash : &out->made;
     return tw_hmac_begin(out->hash, &out->hmac);
 }
 
@@ -46,7 +48,9 @@ static void kdf_end(kem_kdf *kdf)
     if (kdf->hash != NULL) {
         tw_hmac_end(&kdf->hmac);
     }
-    tw_hash_clear(&kdf->made);
+    if (kdf->hash == &kdf->made) {
+        tw_hash_clear(&kdf->made);
+    }
 }
 
 static tw_err expand(kem_kdf *kdf, const uint8_t *prk, const uint8_t *enc,

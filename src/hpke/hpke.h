@@ -87,7 +87,7 @@ tw_err tw_ctx_new(tw_kit *kit, const tw_suite_id *id, bool sealing, const tw_sch
 void tw_ctx_free(tw_hpke_ctx *ctx);
 
 /* Section 5.3 from an exporter secret of hash_len bytes. */
-tw_err tw_export(tw_kit *kit, const tw_suite_id *id, const uint8_t *exporter_secret,
+tw_err tw_export(tw_hmac *hmac, const tw_suite_id *id, const uint8_t *exporter_secret,
                  const uint8_t *context, size_t context_len, uint8_t *out, size_t out_len);
 
 /* --- The built-in suite. ------------------------------------------------------ */

@@ -110,7 +110,7 @@ size_t tw_exchange_response_head_len(const tw_exchange *exchange)
     return exchange == NULL ? 0 : nonce_len(exchange);
 }
 
-static tw_err export_secret(const tw_exchange *self, const char *label, uint8_t *out,
+static tw_err export_secret(const tw_exchange *self, tw_hmac *hmac, const char *label, uint8_t *out,
                             size_t out_len)
 {
     const tw_suite *suite = self->suite;
@@ -122,7 +122,7 @@ static tw_err export_secret(const tw_exchange *self, const char *label, uint8_t 
                                                                     strlen(label), out, out_len));
     }
     id = tw_hpke_suite_id(suite->kem_id, suite->kdf_id, suite->aead_id);
-    return tw_export(self->kit, &id, self->exporter_secret, context, strlen(label), out, out_len);
+    return tw_export(hmac, &id, self->exporter_secret, context, strlen(label), out, out_len);
 }
 
 /* prk = Extract(enc || nonce, secret); key and base nonce are expanded from it by
@@ -136,13 +136,13 @@ static tw_err response_keys(const tw_exchange *self, const char *label, const ui
     uint8_t secret[TW_MAX_AEAD_KEY], prk[TW_MAX_HASH];
     tw_piece ikm = {secret, nonce_len(self)};
     tw_piece for_key = {"key", 3}, for_nonce = {"nonce", 5};
-    tw_hmac hmac = {0};
-    tw_err err = export_secret(self, label, secret, nonce_len(self));
+    tw_hmac hmac;
+    tw_err err = tw_hmac_begin(&self->kit->hash, &hmac);
 
     memcpy(salt, self->head + TW_HEADER_LEN, enc_len);
     memcpy(salt + enc_len, nonce, nonce_len(self));
     if (err == TW_OK) {
-        err = tw_hmac_begin(&self->kit->hash, &hmac);
+        err = export_secret(self, &hmac, label, secret, nonce_len(self));
     }
     if (err == TW_OK) {
         err = tw_hkdf_extract(&hmac, salt, enc_len + nonce_len(self), &ikm, 1, prk);

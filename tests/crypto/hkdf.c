@@ -132,8 +132,9 @@ Test(hkdf, hashes_a_key_longer_than_a_block)
 /* Longer than what is put together before it is hashed, alone and in sum. */
 Test(hkdf, gives_the_same_however_long_the_pieces_are)
 {
-    static const size_t cuts[][3] = {{0, 1, 2},     {64, 448, 449}, {383, 384, 385}, {1, 512, 1024},
-                                     {1, 513, 514}, {511, 512, 513}, {700, 1500, 2999}};
+    static const size_t cuts[][3] = {{0, 1, 2},        {64, 448, 449}, {383, 384, 385},
+                                     {1, 512, 1024},   {1, 513, 514},  {511, 512, 513},
+                                     {700, 1500, 2999}};
     bytes text = bytes_noise(3000, 4), key = bytes_noise(32, 5);
 
     for (size_t k = 0; k < 3; k++) {

@@ -10,7 +10,7 @@
 
 enum {
     LEN = 16,
-    MANY = 200, /* more than one draw */
+    MANY = 600, /* more than one draw */
 };
 
 static const tw_provider default_provider;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 
+#include <openssl/err.h>
 #include <string.h>
 
 #include "bytes.h"
@@ -94,5 +95,51 @@ Test(peer, a_refused_point_is_not_taken_for_a_good_one_nor_spoils_it)
     }
     must_refuse_near(k.group.alg->public_len - 1);
     must_derive(1);
+    end();
+}
+
+/* x = 0, and y the root of b: a good point with a number that has no words. */
+Test(peer, a_point_with_a_zero_is_taken)
+{
+    bytes zero = bytes_cat(bytes_hex("04"), bytes_new(32));
+    bytes point = bytes_cat(
+        zero, bytes_hex("66485c780e2f83d72433bd5d84a06bb6541c2af31dae871728bf856a174f93f4"));
+    uint8_t dh[TW_MAX_DH];
+
+    start_with(TW_KEM_P256_HKDF_SHA256);
+    must_ok(tw_group_check(&k.group, point.data));
+    must_ok(tw_dh_derive(&k.group, &k.own, point.data, dh));
+    must_err(TW_ERR_KEY, tw_group_check(&k.group, bytes_cat(zero, bytes_new(32)).data));
+    end();
+}
+
+/* The same numbers modulo p, written as larger ones. P-521 has room for that. */
+Test(peer, a_coordinate_beyond_the_field_is_refused)
+{
+    start_with(TW_KEM_P521_HKDF_SHA512);
+    for (size_t at = 1; at < 133; at += 66) {
+        uint8_t other[133], dh[TW_MAX_DH];
+        unsigned carry = 0;
+
+        memcpy(other, k.point[0], sizeof(other));
+        for (size_t i = 66; i-- > 0;) { /* p is 2^521 - 1 */
+            carry += other[at + i] + (i == 0 ? 0x01u : 0xffu);
+            other[at + i] = (uint8_t)carry;
+            carry >>= 8;
+        }
+        must(carry == 0);
+        must_err(TW_ERR_KEY, tw_group_check(&k.group, other));
+        must_err(TW_ERR_KEY, tw_dh_derive(&k.group, &k.own, other, dh));
+        must_derive(0);
+    }
+    end();
+}
+
+Test(peer, a_refusal_leaves_nothing_in_the_error_queue)
+{
+    start_with(TW_KEM_P256_HKDF_SHA256);
+    must_refuse_near(1);
+    must_refuse_near(64);
+    must(ERR_peek_error() == 0);
     end();
 }

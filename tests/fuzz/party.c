@@ -63,9 +63,9 @@ keys party_response(const party *p, bool chunked, bytes nonce)
     tw_piece ikm = {secret, nonce.len}, for_key = {"key", 3}, for_nonce = {"nonce", 5};
     tw_hmac hmac;
 
-    must_ok(tw_export(suite->kit, &suite->id, p->exporter[0], (const uint8_t *)label, strlen(label),
-                      secret, nonce.len));
     must_ok(tw_hmac_begin(&suite->kit->hash, &hmac));
+    must_ok(tw_export(&hmac, &suite->id, p->exporter[0], (const uint8_t *)label, strlen(label),
+                      secret, nonce.len));
     must_ok(tw_hkdf_extract(&hmac, salt.data, salt.len, &ikm, 1, prk));
     must_ok(tw_hkdf_expand(&hmac, prk, 32, &for_key, 1, made.key, suite->kit->cipher.alg->key_len));
     must_ok(tw_hkdf_expand(&hmac, prk, 32, &for_nonce, 1, made.base, sizeof(made.base)));

@@ -24,7 +24,7 @@ static void must_open_as_told(const tw_cipher *cipher, const json_t *t, bool val
     bytes plain = bytes_new(sealed.len - TW_TAG_LEN);
     tw_aead aead;
 
-    must_ok(tw_aead_init(&aead, cipher, false, key.data, iv.data));
+    tw_aead_init(&aead, cipher, false, key.data, iv.data);
     must_err(valid ? TW_OK : TW_ERR_AUTH,
              tw_aead_open(&aead, aad.data, aad.len, sealed.data, sealed.len, plain.data));
     must_bytes(valid ? vector_bytes(t, "msg") : bytes_new(plain.len), plain);
@@ -38,7 +38,7 @@ static void must_seal_as_told(const tw_cipher *cipher, const json_t *t)
     bytes sealed = bytes_new(plain.len + TW_TAG_LEN);
     tw_aead aead;
 
-    must_ok(tw_aead_init(&aead, cipher, true, key.data, iv.data));
+    tw_aead_init(&aead, cipher, true, key.data, iv.data);
     must_ok(tw_aead_seal(&aead, aad.data, aad.len, plain.data, plain.len, sealed.data));
     must_bytes(bytes_cat(vector_bytes(t, "ct"), vector_bytes(t, "tag")), sealed);
     tw_aead_clear(&aead);
