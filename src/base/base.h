@@ -29,7 +29,10 @@ static inline uint16_t tw_load16(const uint8_t *in)
 }
 
 /* Both saturate at SIZE_MAX, which no buffer reaches. */
-size_t tw_add(size_t a, size_t b);
+static inline size_t tw_add(size_t a, size_t b)
+{
+    return a > SIZE_MAX - b ? SIZE_MAX : a + b;
+}
 size_t tw_mul(size_t a, size_t b);
 
 /* Whether the two ranges share a byte. */
@@ -43,7 +46,10 @@ void tw_copy(void *out, const void *in, size_t len);
 size_t tw_varint_len(uint64_t value);
 size_t tw_varint_write(uint8_t *out, uint64_t value); /* returns the length */
 /* The first byte tells the length, 1, 2, 4 or 8; read takes that many. */
-size_t tw_varint_size(uint8_t first);
+static inline size_t tw_varint_size(uint8_t first)
+{
+    return (size_t)1 << (first >> 6);
+}
 uint64_t tw_varint_read(const uint8_t *in);
 
 /* A growing buffer for secrets: what it leaves behind is wiped. Starts zeroed. */

@@ -14,11 +14,6 @@ void tw_wipe(void *p, size_t len)
     }
 }
 
-size_t tw_add(size_t a, size_t b)
-{
-    return a > SIZE_MAX - b ? SIZE_MAX : a + b;
-}
-
 size_t tw_mul(size_t a, size_t b)
 {
     return b != 0 && a > SIZE_MAX / b ? SIZE_MAX : a * b;

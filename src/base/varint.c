@@ -26,11 +26,6 @@ size_t tw_varint_write(uint8_t *out, uint64_t value)
     return len;
 }
 
-size_t tw_varint_size(uint8_t first)
-{
-    return (size_t)1 << (first >> 6);
-}
-
 uint64_t tw_varint_read(const uint8_t *in)
 {
     size_t len = tw_varint_size(in[0]);

@@ -119,6 +119,7 @@ tw_err tw_provider_expand(tw_hmac *hmac, const uint8_t *prk, size_t prk_len, con
 typedef struct tw_cipher {
     const tw_aead_alg *alg;
     EVP_CIPHER *cipher;
+    bool by_query;        /* the provider is the caller's */
     tw_slots contexts[2]; /* EVP_CIPHER_CTX: for opening, for sealing */
 } tw_cipher;
 
@@ -128,13 +129,15 @@ void tw_cipher_clear(tw_cipher *cipher);
 /* One direction under one key. Message number n uses base nonce XOR n, RFC 9180
  * section 5.2; the last number is never used, so that none can repeat. */
 typedef struct tw_aead {
-    const tw_cipher *cipher;
     EVP_CIPHER_CTX *ctx; /* NULL before the first message: a stream that waits has none */
-    bool sealing, streaming;
-    uint8_t key[TW_MAX_AEAD_KEY];
+    uint64_t seq, end;   /* the next number, and the first that it may not use */
+    uint64_t max_len;    /* of a message */
     uint8_t base[TW_NONCE_LEN];
-    uint64_t seq, end; /* the next number, and the first that it may not use */
+    bool sealing, streaming;
+    bool by_query; /* as the cipher's; what each message needs lies together */
+    const tw_cipher *cipher;
     uint64_t streamed;
+    uint8_t key[TW_MAX_AEAD_KEY];
 } tw_aead;
 
 /* key has alg->key_len bytes, nonce TW_NONCE_LEN. */

@@ -93,8 +93,10 @@ static bool gather(tw_hmac *hmac, const tw_piece *piece)
     if (piece->len > sizeof(hmac->bytes)) {
         return EVP_DigestUpdate(hmac->ctx, piece->data, piece->len) == 1;
     }
-    tw_copy(hmac->bytes + hmac->len, piece->data, piece->len);
-    hmac->len += piece->len;
+    if (piece->len > 0) {
+        memcpy(hmac->bytes + hmac->len, piece->data, piece->len);
+        hmac->len += piece->len;
+    }
     return true;
 }
 

@@ -8,9 +8,9 @@
 /* One direction's context: an AEAD, and for HPKE's own an exporter secret. */
 typedef struct aead_ctx {
     tw_hpke_ctx base;
+    tw_aead aead;
     tw_kit *kit; /* borrowed */
     tw_suite_id id;
-    tw_aead aead;
     uint8_t exporter_secret[TW_MAX_HASH];
 } aead_ctx;
 

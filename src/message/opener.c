@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "message/message.h"
 
+#include <string.h>
+
 #include <openssl/crypto.h>
 
 struct tw_opener {
@@ -90,18 +92,11 @@ static tw_err open_chunk(tw_opener *self, const uint8_t *ct, size_t ct_len, bool
     return err;
 }
 
-static tw_err take_length(tw_opener *self, passage *flow)
+/* What the length before a chunk says. */
+static tw_err take_value(tw_opener *self, uint64_t value)
 {
     const size_t tag_len = self->body.tag_len;
-    uint64_t value;
 
-    self->length[self->length_len++] = *flow->in++;
-    flow->in_len--;
-    if (self->length_len < tw_varint_size(self->length[0])) {
-        return TW_OK;
-    }
-    self->length_len = 0;
-    value = tw_varint_read(self->length);
     if (value == 0) {
         self->state = IN_FINAL;
         return TW_OK;
@@ -117,6 +112,34 @@ static tw_err take_length(tw_opener *self, passage *flow)
     return TW_OK;
 }
 
+static void skip(passage *flow, size_t len)
+{
+    flow->in += len;
+    flow->in_len -= len;
+}
+
+static tw_err take_length(tw_opener *self, passage *flow)
+{
+    size_t have = self->length_len;
+    size_t need = tw_varint_size(have > 0 ? self->length[0] : *flow->in) - have;
+    const uint8_t *length = flow->in;
+
+    if (have > 0 || flow->in_len < need) { /* it does not lie whole in the input */
+        size_t take = flow->in_len < need ? flow->in_len : need;
+
+        memcpy(self->length + have, flow->in, take);
+        self->length_len += take;
+        if (take < need) {
+            skip(flow, take);
+            return TW_OK;
+        }
+        length = self->length;
+        self->length_len = 0;
+    }
+    skip(flow, need);
+    return take_value(self, tw_varint_read(length));
+}
+
 /* Opens the chunk at hand out of the input where it lies there whole, else out of
  * what is held once that is complete. */
 static tw_err take_chunk(tw_opener *self, passage *flow)
@@ -130,14 +153,12 @@ static tw_err take_chunk(tw_opener *self, passage *flow)
         take = flow->in_len < take ? flow->in_len : take;
         err = tw_buf_append(&self->held, flow->in, take, self->chunk_len);
         if (err != TW_OK || self->held.len < self->chunk_len) {
-            flow->in += take;
-            flow->in_len -= take;
+            skip(flow, take);
             return err;
         }
         err = open_chunk(self, self->held.data, self->chunk_len, false, flow);
     }
-    flow->in += take;
-    flow->in_len -= take;
+    skip(flow, take);
     self->held.len = 0;
     self->state = AT_LENGTH;
     return err;

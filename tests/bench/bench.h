@@ -79,6 +79,9 @@ void figure(const plan *p, const char *name, const char *unit, double value, dou
 uint64_t now_ns(void);
 uint64_t busy_ns(void);
 
+/* Zeroed bytes for free, or the end. */
+void *allocate(size_t len);
+
 /* --- Threads and cores (together.c). ----------------------------------------------- */
 
 int core_count(void);

@@ -32,6 +32,14 @@ uint64_t busy_ns(void)
     return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
+void *allocate(size_t len)
+{
+    void *p = calloc(1, len);
+
+    must(p != NULL);
+    return p;
+}
+
 row row_named(sense way, const char *format, ...)
 {
     row r = {.sense = way};

@@ -14,14 +14,6 @@ enum {
     MOST_PLAIN = 1 << 20,
 };
 
-static void *allocate(size_t len)
-{
-    void *p = calloc(1, len);
-
-    must(p != NULL);
-    return p;
-}
-
 /* --- Receiving, and answering. -------------------------------------------------------- */
 
 struct receiving {

@@ -17,14 +17,6 @@ static const size_t lengths[] = {0,       1 << 6,  1 << 10, 1 << 12, 1 << 14,
                                  1 << 17, 1 << 20, 1 << 24, 1 << 27, 1 << 30};
 static const size_t stream_counts[] = {1, 10, 100, 1000, 10000};
 
-static void *allocate(size_t len)
-{
-    void *p = calloc(1, len);
-
-    must(p != NULL);
-    return p;
-}
-
 /* --- One message. ------------------------------------------------------------------- */
 
 typedef struct lengthy {
