@@ -59,19 +59,18 @@ static EVP_CIPHER_CTX *take_context(const tw_cipher *cipher, bool sealing)
     return ctx;
 }
 
-/* An idle context keeps no key: a key of zeros overwrites its schedule, and with GCM all else.
- * Of ChaCha20's last block of keystream libcrypto keeps what was not used, which a byte under
- * the new key overwrites. */
+/* An idle context keeps nothing: a key and nonce of zeros overwrite what there was, with GCM
+ * all of it. Of ChaCha20's last block of keystream libcrypto keeps what was not used, which
+ * the new one overwrites when a byte is taken of it. */
 static bool forget(const tw_aead *aead)
 {
     static const uint8_t zeros[TW_MAX_AEAD_KEY];
-    bool chacha = aead->cipher->alg->id == TW_AEAD_CHACHA20_POLY1305;
     uint8_t byte = 0;
     int written;
 
-    return EVP_CipherInit_ex2(aead->ctx, NULL, zeros, chacha ? zeros : NULL, aead->sealing, NULL) ==
-               1 &&
-           (!chacha || EVP_CipherUpdate(aead->ctx, &byte, &written, &byte, 1) == 1);
+    return EVP_CipherInit_ex2(aead->ctx, NULL, zeros, zeros, aead->sealing, NULL) == 1 &&
+           (aead->cipher->alg->id != TW_AEAD_CHACHA20_POLY1305 ||
+            EVP_CipherUpdate(aead->ctx, &byte, &written, &byte, 1) == 1);
 }
 
 void tw_aead_clear(tw_aead *aead)

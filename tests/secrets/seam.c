@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "seam.h"
 
-#include <ctype.h>
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 
 #include "check.h"
 #include "heap.h"
+#include "label.h"
 
 unsigned char seam_stack[1 << 20];
 
@@ -218,8 +218,8 @@ int PEM_write_bio_PKCS8PrivateKey(BIO *bio, const EVP_PKEY *pkey, const EVP_CIPH
 static struct digest {
     const EVP_MD_CTX *ctx;
     const EVP_MD *md;
-    bool secret;
-    char label[40]; /* the text fed last, which says what for */
+    bool secret, fed;
+    char label[LABEL_LEN]; /* the text fed last, which says what for */
 } digests[64];
 
 static struct digest *digest_of(const EVP_MD_CTX *ctx)
@@ -233,34 +233,36 @@ static struct digest *digest_of(const EVP_MD_CTX *ctx)
     check_failed(__FILE__, __LINE__, "too many digests");
 }
 
-static void note_label(struct digest *d, const unsigned char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (!isprint(text[i])) {
-            return;
-        }
-    }
-    if (len > 1 && len < sizeof(d->label) && memcmp(text, "HPKE", 4) != 0) {
-        memcpy(d->label, text, len);
-        d->label[len] = '\0';
-    }
-}
-
 int EVP_DigestInit_ex2(EVP_MD_CTX *ctx, const EVP_MD *md, const OSSL_PARAM params[])
 {
     if (!seam_crossed()) {
-        digest_of(ctx)->secret = false;
+        digest_of(ctx)->secret = digest_of(ctx)->fed = false;
         digest_of(ctx)->md = md;
     }
     return (int)CALL(W(ctx), W(md), W(params));
 }
 
+/* An HMAC's padded key, and what may follow it in the same call. */
+static void feed(struct digest *d, const unsigned char *data, size_t len)
+{
+    size_t block = d->fed ? 0 : (size_t)EVP_MD_get_block_size(d->md);
+
+    if (block > 0 && len > block) {
+        d->secret = give("digest", data, block) || d->secret;
+        d->secret = give("digest", data + block, len - block) || d->secret;
+        label_within(data + block, len - block, d->label);
+    } else if (give("digest", data, len)) {
+        d->secret = true;
+    } else {
+        label_alone(data, len, d->label);
+    }
+    d->fed = true;
+}
+
 int EVP_DigestUpdate(EVP_MD_CTX *ctx, const void *data, size_t len)
 {
-    if (give("digest", data, len)) {
-        digest_of(ctx)->secret = true;
-    } else if (!seam_crossed()) {
-        note_label(digest_of(ctx), data, len);
+    if (!seam_crossed()) {
+        feed(digest_of(ctx), data, len);
     }
     return (int)CALL(W(ctx), W(data), W(len));
 }
@@ -343,6 +345,8 @@ FORWARD(int, EVP_CipherFinal_ex, (EVP_CIPHER_CTX * ctx, unsigned char *out, int 
         W(out), W(len))
 FORWARD(int, EVP_CIPHER_CTX_ctrl, (EVP_CIPHER_CTX * ctx, int type, int arg, void *ptr), W(ctx),
         W(type), W(arg), W(ptr))
+FORWARD(int, EVP_CIPHER_CTX_get_params, (EVP_CIPHER_CTX * ctx, OSSL_PARAM params[]), W(ctx),
+        W(params))
 FORWARD_VOID(EVP_CIPHER_CTX_free, (EVP_CIPHER_CTX * ctx), W(ctx))
 
 /* --- Random bytes. ------------------------------------------------------------------------- */
