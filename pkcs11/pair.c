@@ -244,16 +244,29 @@ static tw_err pass(op *o, pair_request *r)
     return r->best.err;
 }
 
+/* What was seen of a TPM is not asked of it again: what it makes else stays for a while. */
+static tw_err pass_from(op *o, pair_request *r, size_t way)
+{
+    size_t first = atomic_load(&o->token->decrypts) ? USAGE_DECRYPT * LENGTH(makers) : 0;
+    tw_err err;
+
+    r->next = way > first ? way : first;
+    err = pass(o, r);
+    if (err == TW_OK && r->usage == USAGE_DECRYPT) {
+        atomic_store(&o->token->decrypts, true);
+    }
+    return err;
+}
+
 /* One that may do more than derive is taken last, if the token makes no other. */
 tw_err twp_pair_attempt(op *o, pair_request *r)
 {
-    tw_err err = pass(o, r);
+    tw_err err = pass_from(o, r, r->next);
 
     if (err != TW_OK && !r->left && !r->wide && r->seen_wide && !r->bounded &&
         twp_pair_ask_otherwise(err, o->line.why)) {
         r->wide = true;
-        r->next = 0;
-        err = pass(o, r);
+        err = pass_from(o, r, 0);
     }
     return err;
 }

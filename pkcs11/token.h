@@ -271,7 +271,8 @@ struct tw_token {
     counters counters;
     _Atomic(pid_t) pid;
     atomic_ulong epoch;    /* rises when sessions or handles were lost */
-    atomic_bool unbounded; /* it was seen not to take CKA_DERIVE_TEMPLATE */
+    atomic_bool unbounded; /* it was seen not to take CKA_DERIVE_TEMPLATE, */
+    atomic_bool decrypts;  /* and that its keys derive only where they may decrypt */
 
     pthread_mutex_t lock; /* of what follows; never held while the module is called */
     CK_SLOT_ID slot;

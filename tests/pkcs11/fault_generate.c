@@ -189,6 +189,14 @@ Test(making, what_goes_only_after_a_restart_costs_one)
     must_size(before + 1, fault_count("C_Finalize"));
     session = raw_session(&s, fn);
     must_size(2, objects());
+    tw_key_free(key);
+    /* Once seen, it is known. */
+    fault_script(&s, "C_DeriveKey * key CKA_DECRYPT=01 0x182\n"
+                     "C_DestroyObject ! fail CKR_FUNCTION_FAILED");
+    must_ok(tw_token_generate(token, TW_KEM_P256_HKDF_SHA256, "b", NULL, 0, &key));
+    must_no_event(&s);
+    must_size(before + 1, fault_count("C_Finalize"));
+    must_size(4, objects());
     finish(key);
 }
 
