@@ -206,26 +206,37 @@ void stand_fips(stand *s)
 }
 #endif
 
+void stand_there(stand *s, const char *module, const char *init_args, const char *token,
+                 const char *pin)
+{
+    begin(s);
+    (void)snprintf(s->module, sizeof(s->module), "%s", module);
+    (void)snprintf(s->init_args, sizeof(s->init_args), "%s", init_args);
+    s->options.init_args = init_args[0] == '\0' ? NULL : s->init_args;
+    s->token = token;
+    s->pin = pin;
+}
+
 /* --- Opening. ----------------------------------------------------------------------------- */
 
-static const char *uri(const stand *s, const char *path, const char *query)
+static const char *uri(const stand *s, const char *path, const char *query, const char *pin)
 {
     static char texts[8][512];
     static unsigned next;
     char *text = texts[next++ % 8];
 
-    (void)snprintf(text, sizeof(texts[0]), "pkcs11:token=%s%s%s", s->token, path, query);
+    (void)snprintf(text, sizeof(texts[0]), "pkcs11:token=%s%s%s%s", s->token, path, query, pin);
     return text;
 }
 
 const char *stand_uri(const stand *s, const char *path)
 {
-    return uri(s, path, "?pin-value=" STAND_PIN);
+    return uri(s, path, "?pin-value=", s->pin == NULL ? STAND_PIN : s->pin);
 }
 
 const char *stand_uri_without_pin(const stand *s, const char *path)
 {
-    return uri(s, path, "");
+    return uri(s, path, "", "");
 }
 
 tw_token *stand_open(stand *s)

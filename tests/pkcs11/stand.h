@@ -22,6 +22,7 @@ typedef struct stand {
     char module[512];
     char init_args[256];
     const char *token; /* the label, percent-encoded */
+    const char *pin;   /* NULL: STAND_PIN */
     bool nss;
     tw_token_options options;
     unsigned events; /* since the last must_event or stand_forget */
@@ -34,6 +35,9 @@ void stand_softhsm(stand *s); /* one token, "hpke" */
 void stand_shim(stand *s);
 void stand_nss(stand *s);
 void stand_fips(stand *s); /* NSS in its FIPS mode, behind fips.c */
+/* A token that is there. */
+void stand_there(stand *s, const char *module, const char *init_args, const char *token,
+                 const char *pin);
 void stand_end(stand *s);
 
 /* The shim of this process: its state; no rules or counts; one more rule. */
