@@ -71,8 +71,8 @@ static bool is_new(tried *t, const tw_header *h)
     return true;
 }
 
-/* What request without --encap would choose, were it the only pair. */
-static bool is_served(const tw_config *c, size_t pair)
+/* What request without --encap would choose, were it the only pair. TW_ERR_KEY: not served. */
+static tw_err serve(const tw_config *c, size_t pair)
 {
     tw_config one = *c;
     tw_header h;
@@ -80,7 +80,7 @@ static bool is_served(const tw_config *c, size_t pair)
 
     one.symmetric[0] = c->symmetric[pair];
     one.symmetric_count = 1;
-    return tw_config_choose(&one, 1, NULL, &index, &h) == TW_OK;
+    return tw_config_choose(&one, 1, NULL, &index, &h);
 }
 
 /* The first suite, in the first receiver's order, that we have and all receivers list. */
@@ -96,9 +96,13 @@ static int choose_suite(sending *s)
             const tw_header h = {c->key_id, c->kem_id, c->symmetric[j].kdf_id,
                                  c->symmetric[j].aead_id};
 
-            if (is_new(&t, &h) && is_served(c, j) && all_offer(s, &h) &&
-                tw_suite_new(h.kem_id, h.kdf_id, h.aead_id, NULL, &s->suite) == TW_OK) {
-                return EX_OK;
+            tw_err err = is_new(&t, &h) && all_offer(s, &h) ? serve(c, j) : TW_ERR_KEY;
+
+            if (err == TW_OK) {
+                err = tw_suite_new(h.kem_id, h.kdf_id, h.aead_id, NULL, &s->suite);
+            }
+            if (err != TW_ERR_KEY) {
+                return err == TW_OK ? EX_OK : fail_tw(err, ABOUT_WORK, "request");
             }
         }
     }

@@ -18,7 +18,7 @@ tw_err tw_cipher_init(tw_cipher *cipher, const tw_aead_alg *alg, const tw_provid
     cipher->alg = alg;
     cipher->by_query = provider->properties != NULL;
     cipher->cipher = EVP_CIPHER_fetch(provider->libctx, alg->cipher, provider->properties);
-    return cipher->cipher == NULL ? TW_ERR_CRYPTO : TW_OK;
+    return cipher->cipher == NULL ? tw_fetch_failed() : TW_OK;
 }
 
 void tw_cipher_clear(tw_cipher *cipher)

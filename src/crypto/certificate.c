@@ -107,13 +107,14 @@ tw_err tw_certificate_read(const uint8_t *in, size_t in_len, const tw_provider *
                            tw_certified_key *out)
 {
     tw_err err = TW_ERR_FORMAT;
+    bool was_empty;
     X509 *x;
 
     memset(out, 0, sizeof(*out));
     if (in_len == 0 || in_len > INT_MAX) {
         return TW_ERR_FORMAT;
     }
-    ERR_set_mark();
+    was_empty = tw_decoding_begin();
     x = read_der(in, in_len, p);
     if (x == NULL) {
         x = read_pem(in, in_len, p);
@@ -121,7 +122,10 @@ tw_err tw_certificate_read(const uint8_t *in, size_t in_len, const tw_provider *
     if (x != NULL) {
         err = take_apart(x, out);
     }
-    ERR_pop_to_mark();
+    if ((err != TW_OK || !out->for_sealing) && tw_decoding_lacked_memory(was_empty)) {
+        err = TW_ERR_MEMORY;
+    }
+    tw_decoding_end(err);
     X509_free(x);
     return err;
 }

@@ -52,6 +52,17 @@ typedef struct tw_dh_alg {
     size_t dh_len, public_len, private_len;
 } tw_dh_alg;
 
+/* What a fetch that gave nothing means: TW_ERR_INVALID where the provider lacks it; and where it
+ * could not be had just now, for want of memory above all, TW_ERR_CRYPTO. */
+tw_err tw_fetch_failed(void);
+
+/* libcrypto's error queue around the decoding of what someone gave. begin says whether it was
+ * empty; lacked_memory whether memory was short since, as far as libcrypto tells: of what it
+ * was given, nothing is known then. end takes off what came since, unless `err` sends there. */
+bool tw_decoding_begin(void);
+bool tw_decoding_lacked_memory(bool was_empty);
+void tw_decoding_end(tw_err err);
+
 /* NULL: none with that id. */
 const tw_kdf_alg *tw_kdf_alg_find(uint16_t kdf_id);
 const tw_aead_alg *tw_aead_alg_find(uint16_t aead_id);
@@ -233,13 +244,12 @@ tw_err tw_dh_derive(const tw_group *group, const tw_dh_key *key, const uint8_t *
 
 /* --- PEM, and certificates. ----------------------------------------------- */
 
-/* A PEM's key as raw bytes of a KEM: the private key, and its public half where
- * the PEM has one. TW_ERR_FORMAT, TW_ERR_INVALID (no KEM for it). */
+/* A PEM's key as raw bytes of a KEM: the private key where it has one, and the public half, which
+ * libcrypto makes where there is none. TW_ERR_FORMAT, TW_ERR_INVALID (no KEM for it). */
 typedef struct tw_pem_key {
     const tw_dh_alg *alg;
     uint8_t sk[TW_MAX_PRIVATE];
     uint8_t pk[TW_MAX_PRIVATE * 2 + 1];
-    bool has_public;
 } tw_pem_key;
 
 tw_err tw_pem_read_private(const char *pem, size_t pem_len, const tw_provider *p, tw_pem_key *out);

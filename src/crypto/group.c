@@ -7,14 +7,25 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 
-/* Whether the provider can derive: what it lacks is to be known before the first message. */
-static bool can_derive(const tw_dh_alg *alg, const tw_provider *provider)
+/* Whether the provider has its keys and can derive: what it lacks is to be known before the
+ * first message. */
+static tw_err has_group(const tw_dh_alg *alg, const tw_provider *provider)
 {
-    EVP_KEYEXCH *exchange =
-        EVP_KEYEXCH_fetch(provider->libctx, alg->nist ? "ECDH" : alg->group, provider->properties);
+    EVP_KEYMGMT *keys =
+        EVP_KEYMGMT_fetch(provider->libctx, alg->nist ? "EC" : alg->group, provider->properties);
+    EVP_KEYEXCH *exchange = NULL;
+    tw_err err = TW_OK;
 
+    if (keys != NULL) {
+        exchange = EVP_KEYEXCH_fetch(provider->libctx, alg->nist ? "ECDH" : alg->group,
+                                     provider->properties);
+    }
+    if (exchange == NULL) {
+        err = tw_fetch_failed();
+    }
     EVP_KEYEXCH_free(exchange);
-    return exchange != NULL;
+    EVP_KEYMGMT_free(keys);
+    return err;
 }
 
 static tw_err equation_init(tw_group *group)
@@ -47,20 +58,22 @@ static void equation_clear(tw_equation *e)
 tw_err tw_group_init(tw_group *group, const tw_dh_alg *alg, const tw_provider *provider)
 {
     EVP_PKEY_CTX *ctx;
+    tw_err err = has_group(alg, provider);
 
     memset(group, 0, sizeof(*group));
     group->alg = alg;
     group->provider = *provider;
-    if (alg->nist) {
+    if (err == TW_OK && alg->nist) {
         group->curve =
             EC_GROUP_new_by_curve_name_ex(provider->libctx, provider->properties, alg->nid);
-        if (group->curve == NULL || equation_init(group) != TW_OK) {
-            return TW_ERR_INVALID;
-        }
+        err = group->curve == NULL ? TW_ERR_CRYPTO : equation_init(group);
     }
-    ctx = tw_group_generator(group); /* shows whether the provider has it */
-    tw_group_generator_done(group, ctx);
-    return ctx != NULL && can_derive(alg, provider) ? TW_OK : TW_ERR_INVALID;
+    if (err == TW_OK) {
+        ctx = tw_group_generator(group);
+        err = ctx == NULL ? TW_ERR_CRYPTO : TW_OK;
+        tw_group_generator_done(group, ctx);
+    }
+    return err;
 }
 
 void tw_group_clear(tw_group *group)

@@ -8,6 +8,8 @@
 
 tw_err tw_hash_init(tw_hash *hash, const tw_kdf_alg *alg, const tw_provider *provider)
 {
+    tw_err err = TW_OK;
+
     memset(hash, 0, sizeof(*hash));
     hash->alg = alg;
     hash->properties = provider->properties;
@@ -16,10 +18,10 @@ tw_err tw_hash_init(tw_hash *hash, const tw_kdf_alg *alg, const tw_provider *pro
         hash->kdf = EVP_KDF_fetch(provider->libctx, "HKDF", provider->properties);
     }
     if (hash->md == NULL || (provider->properties != NULL && hash->kdf == NULL)) {
+        err = tw_fetch_failed();
         tw_hash_clear(hash);
-        return TW_ERR_CRYPTO;
     }
-    return TW_OK;
+    return err;
 }
 
 void tw_hash_clear(tw_hash *hash)

@@ -25,7 +25,11 @@ static tw_err run(tw_hmac *hmac, int mode, OSSL_PARAM *params, size_t count, uin
         OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_PROPERTIES, (char *)properties, 0);
     params[count] = OSSL_PARAM_construct_end();
     EVP_KDF_CTX_reset(hmac->kdf);
-    return EVP_KDF_derive(hmac->kdf, out, out_len, params) == 1 ? TW_OK : TW_ERR_CRYPTO;
+    if (EVP_KDF_derive(hmac->kdf, out, out_len, params) != 1) {
+        tw_wipe(out, out_len);
+        return TW_ERR_CRYPTO;
+    }
+    return TW_OK;
 }
 
 static OSSL_PARAM octets(const char *name, const void *data, size_t len)

@@ -2,6 +2,36 @@
 #include "crypto/crypto.h"
 
 #include <openssl/crypto.h>
+#include <openssl/err.h>
+
+tw_err tw_fetch_failed(void)
+{
+    return ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_UNSUPPORTED ? TW_ERR_INVALID
+                                                                      : TW_ERR_CRYPTO;
+}
+
+bool tw_decoding_begin(void)
+{
+    bool was_empty = ERR_peek_error() == 0;
+
+    (void)ERR_set_mark();
+    if (!was_empty) { /* nothing that was said before is taken for new */
+        ERR_raise(ERR_LIB_USER, ERR_R_OPERATION_FAIL);
+    }
+    return was_empty;
+}
+
+/* The first error is where the trouble began, the last where it was told. */
+bool tw_decoding_lacked_memory(bool was_empty)
+{
+    return (was_empty && ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE) ||
+           ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
+}
+
+void tw_decoding_end(tw_err err)
+{
+    (void)(err == TW_ERR_CRYPTO ? ERR_clear_last_mark() : ERR_pop_to_mark());
+}
 
 tw_err tw_kit_new(uint16_t kdf_id, uint16_t aead_id, const tw_provider *provider, tw_kit **out)
 {
@@ -27,7 +57,7 @@ tw_err tw_kit_new(uint16_t kdf_id, uint16_t aead_id, const tw_provider *provider
     }
     if (err != TW_OK) {
         tw_kit_unref(kit);
-        return TW_ERR_INVALID;
+        return err;
     }
     *out = kit;
     return TW_OK;

@@ -99,11 +99,17 @@ void tw_peer_free(tw_peer *peer)
     }
 }
 
-static tw_peer *peer_new(const tw_group *group)
+static tw_err peer_new(const tw_group *group, tw_peer **out)
 {
     tw_peer *peer = OPENSSL_zalloc(sizeof(*peer));
-    bool ok = peer != NULL && (peer->pkey = new_scratch(group)) != NULL;
+    bool ok;
 
+    *out = NULL;
+    if (peer == NULL) {
+        return TW_ERR_MEMORY;
+    }
+    peer->pkey = new_scratch(group);
+    ok = peer->pkey != NULL;
     if (ok && group->alg->nist) {
         peer->bn_ctx = BN_CTX_new_ex(group->provider.libctx);
         peer->x = BN_new();
@@ -113,9 +119,10 @@ static tw_peer *peer_new(const tw_group *group)
     }
     if (!ok) {
         tw_peer_free(peer);
-        peer = NULL;
+        return TW_ERR_CRYPTO;
     }
-    return peer;
+    *out = peer;
+    return TW_OK;
 }
 
 /* y^2 = (x^2 + a) x + b. libcrypto's import asks the same, but with an error for its queue,
@@ -186,18 +193,19 @@ static bool has_good_form(const tw_dh_alg *alg, const uint8_t *pk)
 static tw_err take_checked(const tw_group *group, const uint8_t *pk, tw_peer **out)
 {
     tw_peer *peer = tw_slots_take(&group->peers);
-    tw_err err;
+    tw_err err = peer == NULL ? peer_new(group, &peer) : TW_OK;
 
-    if (peer == NULL && (peer = peer_new(group)) == NULL) {
-        return TW_ERR_CRYPTO;
+    *out = NULL;
+    if (err != TW_OK) {
+        return err;
     }
     err = check_point(group, peer, pk);
     if (err != TW_OK) {
         tw_group_peer_done(group, peer);
-        peer = NULL;
+        return err;
     }
     *out = peer;
-    return err;
+    return TW_OK;
 }
 
 tw_err tw_group_check(const tw_group *group, const uint8_t *pk)

@@ -34,7 +34,9 @@ static const tw_dh_alg *alg_of(const EVP_PKEY *pkey)
     return tw_dh_alg_by_group(group, OBJ_txt2nid(group));
 }
 
-static bool private_bytes(const EVP_PKEY *pkey, const tw_dh_alg *alg, uint8_t *sk)
+/* A key that was read has both halves, and they can be asked for: if not, that is libcrypto's
+ * trouble. Only their length is the PEM's. */
+static tw_err private_bytes(const EVP_PKEY *pkey, const tw_dh_alg *alg, uint8_t *sk)
 {
     size_t len = alg->private_len;
     BIGNUM *scalar = NULL;
@@ -42,24 +44,28 @@ static bool private_bytes(const EVP_PKEY *pkey, const tw_dh_alg *alg, uint8_t *s
 
     if (!alg->nist) {
         /* Not EVP_PKEY_get_raw_private_key, whose own copy is freed as it is. */
-        return EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PRIV_KEY, sk, len, &len) ==
-                   1 &&
-               len == alg->private_len;
+        ok = EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PRIV_KEY, sk, len, &len) == 1;
+    } else {
+        ok = EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_PRIV_KEY, &scalar) == 1;
+        len = ok && BN_bn2binpad(scalar, sk, (int)len) == (int)len ? len : 0;
+        BN_clear_free(scalar);
     }
-    ok = EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_PRIV_KEY, &scalar) == 1 &&
-         BN_bn2binpad(scalar, sk, (int)alg->private_len) == (int)alg->private_len;
-    BN_clear_free(scalar);
-    return ok;
+    if (!ok) {
+        return TW_ERR_CRYPTO;
+    }
+    return len == alg->private_len ? TW_OK : TW_ERR_FORMAT;
 }
 
 /* Always uncompressed, whatever form the PEM had. */
-static bool public_bytes(const EVP_PKEY *pkey, const tw_dh_alg *alg, uint8_t *pk)
+static tw_err public_bytes(const EVP_PKEY *pkey, const tw_dh_alg *alg, uint8_t *pk)
 {
     size_t len = 0;
 
-    return EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, pk,
-                                           alg->public_len, &len) == 1 &&
-           len == alg->public_len;
+    if (EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, pk,
+                                        alg->public_len, &len) != 1) {
+        return TW_ERR_CRYPTO;
+    }
+    return len == alg->public_len ? TW_OK : TW_ERR_FORMAT;
 }
 
 /* A query may leave out what reads PEMs: "provider=fips" does, as base has that. */
@@ -77,8 +83,7 @@ tw_err tw_pem_public_of(const EVP_PKEY *pkey, tw_pem_key *out)
     if (out->alg == NULL) {
         return TW_ERR_INVALID;
     }
-    out->has_public = public_bytes(pkey, out->alg, out->pk);
-    return out->has_public ? TW_OK : TW_ERR_FORMAT;
+    return public_bytes(pkey, out->alg, out->pk);
 }
 
 static tw_err pem_read(const char *pem, size_t pem_len, const tw_provider *p, bool secret,
@@ -87,6 +92,7 @@ static tw_err pem_read(const char *pem, size_t pem_len, const tw_provider *p, bo
     BIO *bio = NULL;
     EVP_PKEY *pkey = NULL;
     tw_err err = TW_ERR_FORMAT;
+    bool was_empty;
 
     memset(out, 0, sizeof(*out));
     if (pem_len == 0 || pem_len > INT_MAX) {
@@ -98,9 +104,9 @@ static tw_err pem_read(const char *pem, size_t pem_len, const tw_provider *p, bo
     }
     if (p->properties != NULL && !has_reader(p)) {
         BIO_free(bio);
-        return TW_ERR_INVALID;
+        return tw_fetch_failed();
     }
-    ERR_set_mark();
+    was_empty = tw_decoding_begin();
     pkey = secret ? PEM_read_bio_PrivateKey_ex(bio, NULL, tw_pem_no_passphrase, NULL, p->libctx,
                                                p->properties)
                   : PEM_read_bio_PUBKEY_ex(bio, NULL, tw_pem_no_passphrase, NULL, p->libctx,
@@ -108,10 +114,13 @@ static tw_err pem_read(const char *pem, size_t pem_len, const tw_provider *p, bo
     if (pkey != NULL) {
         err = tw_pem_public_of(pkey, out);
     }
-    if (secret && out->alg != NULL) { /* a PEM may have the private half alone */
-        err = private_bytes(pkey, out->alg, out->sk) ? TW_OK : TW_ERR_FORMAT;
+    if (err == TW_OK && secret) {
+        err = private_bytes(pkey, out->alg, out->sk);
     }
-    ERR_pop_to_mark();
+    if (err != TW_OK && tw_decoding_lacked_memory(was_empty)) {
+        err = TW_ERR_MEMORY;
+    }
+    tw_decoding_end(err);
     EVP_PKEY_free(pkey);
     BIO_free(bio);
     if (err != TW_OK) {

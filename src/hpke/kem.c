@@ -44,6 +44,7 @@ tw_err tw_kem_new(uint16_t kem_id, const tw_provider *provider, tw_kem **out)
     const tw_dh_alg *alg = tw_dh_alg_find(kem_id);
     const tw_kdf_alg *kdf;
     tw_dhkem *self;
+    tw_err err;
 
     if (out == NULL) {
         return TW_ERR_INVALID;
@@ -69,10 +70,13 @@ tw_err tw_kem_new(uint16_t kem_id, const tw_provider *provider, tw_kem **out)
         .free = dhkem_free,
     };
     self->id = tw_kem_suite_id(kem_id);
-    if (tw_group_init(&self->group, alg, provider) != TW_OK ||
-        tw_hash_init(&self->hash, kdf, provider) != TW_OK) {
+    err = tw_group_init(&self->group, alg, provider);
+    if (err == TW_OK) {
+        err = tw_hash_init(&self->hash, kdf, provider);
+    }
+    if (err != TW_OK) {
         dhkem_free(&self->base);
-        return TW_ERR_INVALID;
+        return err;
     }
     *out = &self->base;
     return TW_OK;

@@ -220,7 +220,7 @@ tw_err tw_key_from_pem(const char *pem, size_t pem_len, const tw_provider *p, tw
     err = tw_pem_read_private(pem, pem_len, or_default(p), &read);
     if (err == TW_OK) {
         /* A PEM whose public half is another key's would make every message unreadable. */
-        err = from_private(read.alg, read.sk, read.has_public ? read.pk : NULL, p, out);
+        err = from_private(read.alg, read.sk, read.pk, p, out);
     }
     tw_wipe(&read, sizeof(read));
     return err;

@@ -182,8 +182,8 @@ tw_err tw_config_encode(const tw_config *configs, size_t count, bool bare, uint8
     return TW_OK;
 }
 
-static bool is_served(const tw_config *config, const tw_symmetric *pair,
-                      const tw_provider *provider)
+/* TW_ERR_INVALID: not by this provider. */
+static tw_err serve(const tw_config *config, const tw_symmetric *pair, const tw_provider *provider)
 {
     tw_suite *suite;
     tw_err err = tw_suite_new(config->kem_id, pair->kdf_id, pair->aead_id, provider, &suite);
@@ -192,7 +192,7 @@ static bool is_served(const tw_config *config, const tw_symmetric *pair,
         err = tw_suite_fits(suite);
     }
     tw_suite_free(suite);
-    return err == TW_OK;
+    return err;
 }
 
 tw_err tw_config_choose(const tw_config *configs, size_t count, const tw_provider *provider,
@@ -209,10 +209,15 @@ tw_err tw_config_choose(const tw_config *configs, size_t count, const tw_provide
         for (size_t j = 0; j < config->symmetric_count && j < TW_MAX_SYMMETRIC; j++) {
             const tw_symmetric *pair = &config->symmetric[j];
 
-            if (is_served(config, pair, provider)) {
+            tw_err err = serve(config, pair, provider);
+
+            if (err == TW_OK) {
                 *index = i;
                 *suite = (tw_header){config->key_id, config->kem_id, pair->kdf_id, pair->aead_id};
                 return TW_OK;
+            }
+            if (err != TW_ERR_INVALID) { /* a worse pair is not chosen for want of memory */
+                return err;
             }
         }
     }

@@ -92,7 +92,7 @@ static const need needs[] = {
 };
 /* The three NIST curves are one algorithm. */
 static const need of_nist[] = {
-    {"id-ecPublicKey", "EC", OSSL_OP_KEYMGMT, 0, 0, 0},
+    {"EC", "EC", OSSL_OP_KEYMGMT, 0, 0, 0},
     {"ECDH", "ECDH", OSSL_OP_KEYEXCH, 0, 0, 0},
 };
 

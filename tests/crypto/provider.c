@@ -105,7 +105,7 @@ Test(provider, a_query_that_nobody_serves_is_invalid)
     for (size_t i = 0; i < 3; i++) {
         tw_provider nobody = {.libctx = libctx, .properties = queries[i]};
 
-        must_not_be_served(&nobody, nth(0), "id-ecPublicKey");
+        must_not_be_served(&nobody, nth(0), "EC");
         must_not_be_served(&nobody, (triple){TW_KEM_X25519_HKDF_SHA256, 1, 1}, "X25519");
         for (size_t k = 0; k < 5; k++) {
             none = (tw_key *)&none;
