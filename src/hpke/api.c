@@ -89,7 +89,13 @@ tw_err tw_hpke_sender(const tw_hpke_params *params, const uint8_t *pk, size_t pk
     }
     err = tw_backend_err(read.suite->setup_sender(read.suite, read.rng, pk, read.info,
                                                   read.info_len, read.auth, enc, &ctx));
-    return err == TW_OK ? wrap(read.suite, true, ctx, out) : err;
+    if (err == TW_OK) {
+        err = wrap(read.suite, true, ctx, out);
+    }
+    if (err != TW_OK) {
+        tw_wipe(enc, read.suite->enc_len);
+    }
+    return err;
 }
 
 tw_err tw_hpke_receiver(const tw_hpke_params *params, const tw_key *key, const uint8_t *enc,

@@ -210,7 +210,13 @@ tw_err tw_exchange_respond(tw_exchange *exchange, const tw_format *format, uint8
     if (err == TW_OK) {
         err = response_body(exchange, &layout, true, head, &made);
     }
-    return err == TW_OK ? tw_sealer_make(&made, body) : err;
+    if (err == TW_OK) {
+        err = tw_sealer_make(&made, body);
+    }
+    if (err != TW_OK) {
+        tw_wipe(head, nonce_len(exchange));
+    }
+    return err;
 }
 
 tw_err tw_exchange_receive(tw_exchange *exchange, const tw_format *format, const uint8_t *head,

@@ -130,6 +130,7 @@ tw_err tw_multi_new(const tw_suite *suite, const tw_format *format, const tw_rng
         err = content_body(*out, &layout, head, body);
     }
     if (err != TW_OK) {
+        tw_wipe(head, TW_NONCE_LEN);
         tw_multi_free(*out);
         *out = NULL;
     }
@@ -163,12 +164,34 @@ static tw_err seal_key(const tw_multi *self, const uint8_t *pk, const tw_info *i
     return err;
 }
 
+/* What follows the header, which is written already. */
+static tw_err seal_and_exchange(const tw_multi *self, const uint8_t *pk, uint8_t *encap,
+                                tw_exchange **exchange)
+{
+    tw_body body;
+    tw_info info;
+    tw_err err = tw_info_make(self->label, encap, &info);
+
+    if (err != TW_OK) {
+        return err;
+    }
+    err = seal_key(self, pk, &info, encap, &body);
+    tw_info_clear(&info);
+    if (err != TW_OK) {
+        return err;
+    }
+    if (exchange != NULL) {
+        err = tw_exchange_make(TW_ROLE_SENDER, self->suite, self->kit, &self->rng, encap, &body,
+                               exchange);
+    }
+    tw_body_clear(&body);
+    return err;
+}
+
 tw_err tw_multi_encap(tw_multi *multi, uint8_t key_id, const uint8_t *pk, size_t pk_len,
                       uint8_t *encap, size_t encap_cap, tw_exchange **exchange)
 {
     tw_header header = {.key_id = key_id};
-    tw_body body;
-    tw_info info;
     tw_err err;
 
     if (exchange != NULL) {
@@ -191,21 +214,7 @@ tw_err tw_multi_encap(tw_multi *multi, uint8_t key_id, const uint8_t *pk, size_t
     header.kdf_id = multi->suite->kdf_id;
     header.aead_id = multi->suite->aead_id;
     tw_header_write(&header, encap);
-    err = tw_info_make(multi->label, encap, &info);
-    if (err != TW_OK) {
-        return err;
-    }
-    err = seal_key(multi, pk, &info, encap, &body);
-    tw_info_clear(&info);
-    if (err != TW_OK) {
-        tw_wipe(encap, tw_multi_encap_len(multi->suite));
-        return err;
-    }
-    if (exchange != NULL) {
-        err = tw_exchange_make(TW_ROLE_SENDER, multi->suite, multi->kit, &multi->rng, encap, &body,
-                               exchange);
-    }
-    tw_body_clear(&body);
+    err = seal_and_exchange(multi, pk, encap, exchange);
     if (err != TW_OK) {
         tw_wipe(encap, tw_multi_encap_len(multi->suite));
     }

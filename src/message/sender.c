@@ -91,6 +91,28 @@ static tw_err start(const tw_sender *self, const tw_layout *layout, uint8_t *hea
     return err;
 }
 
+/* Takes the body, also when it fails; then there is neither. */
+static tw_err make_both(const tw_sender *self, const uint8_t *head, tw_body *made, tw_sealer **body,
+                        tw_exchange **exchange)
+{
+    tw_err err = TW_OK;
+
+    if (exchange != NULL) {
+        err = tw_exchange_make(TW_ROLE_SENDER, self->suite, self->kit, &self->rng, head, made,
+                               exchange);
+    }
+    if (err == TW_OK) {
+        err = tw_sealer_make(made, body);
+    } else {
+        tw_body_clear(made);
+    }
+    if (err != TW_OK && exchange != NULL) {
+        tw_exchange_free(*exchange);
+        *exchange = NULL;
+    }
+    return err;
+}
+
 tw_err tw_sender_request(const tw_sender *sender, const tw_format *format, uint8_t *head,
                          size_t head_cap, tw_sealer **body, tw_exchange **exchange)
 {
@@ -112,21 +134,11 @@ tw_err tw_sender_request(const tw_sender *sender, const tw_format *format, uint8
         return TW_ERR_SPACE;
     }
     err = start(sender, &layout, head, &made);
-    if (err != TW_OK) {
-        return err;
-    }
-    if (exchange != NULL) {
-        err = tw_exchange_make(TW_ROLE_SENDER, sender->suite, sender->kit, &sender->rng, head,
-                               &made, exchange);
-    }
     if (err == TW_OK) {
-        err = tw_sealer_make(&made, body);
-    } else {
-        tw_body_clear(&made);
+        err = make_both(sender, head, &made, body, exchange);
     }
-    if (err != TW_OK && exchange != NULL) {
-        tw_exchange_free(*exchange);
-        *exchange = NULL;
+    if (err != TW_OK) {
+        tw_wipe(head, tw_sender_head_len(sender));
     }
     return err;
 }
