@@ -199,6 +199,17 @@ tw_err twp_key_choose(const line *l, choice *s)
     return err == TW_OK && s->chosen.curve == NULL ? none_chosen(s, l->why) : err;
 }
 
+tw_err twp_point_check(const token_key *k, tw_err refused, failure *why)
+{
+    tw_err err = k->kem->check(k->kem, k->public_key);
+
+    if (err == TW_ERR_KEY) {
+        return twp_fail_text(why, refused, "the public half is not a usable point of %s",
+                             tw_kem_name(k->curve->kem_id));
+    }
+    return err == TW_OK ? TW_OK : twp_fail_text(why, err, "the public half cannot be looked at");
+}
+
 tw_err twp_key_public(token_key *k, const choice *s, failure *why)
 {
     const candidate *c = &s->chosen;
@@ -212,12 +223,7 @@ tw_err twp_key_public(token_key *k, const choice *s, failure *why)
     }
     k->public_from = held ? c->public_from : ORIGIN_CALLER;
     memcpy(k->public_key, held ? c->public_key : s->given, c->curve->public_len);
-    if (k->kem->check(k->kem, k->public_key) != TW_OK) {
-        return twp_fail_text(why, held ? TW_ERR_TOKEN_FAILED : TW_ERR_KEY,
-                             "the public half is not a usable point of %s",
-                             tw_kem_name(c->curve->kem_id));
-    }
-    return TW_OK;
+    return twp_point_check(k, held ? TW_ERR_TOKEN_FAILED : TW_ERR_KEY, why);
 }
 
 static tw_err describe(const line *l, CK_OBJECT_HANDLE object, token_key *k)

@@ -125,6 +125,8 @@ typedef struct choice {
 tw_err twp_key_choose(const line *l, choice *s);
 tw_err twp_key_take(op *o, const choice *s, token_key **out);
 tw_err twp_key_public(token_key *k, const choice *s, failure *why);
+/* Whether the public half is a point that a private key may meet; `refused` if not. */
+tw_err twp_point_check(const token_key *k, tw_err refused, failure *why);
 
 /* twp_key_objects finds the objects of a class by label and id, those that are given;
  * twp_name_free refuses a label or id that a key has already. */

@@ -229,7 +229,7 @@ static tw_err list_one(const listing *l, const place *p, bool log_in)
     bool wants_login = (p->info.flags & CKF_LOGIN_REQUIRED) != 0;
     tw_err login = wants_login ? TW_ERR_STATE : TW_OK;
     rows r = {0};
-    tw_err err;
+    tw_err err = TW_OK;
 
     if ((p->info.flags & CKF_TOKEN_INITIALIZED) != 0) {
         err = visit(l, p, wants_login && !log_in, &r);
@@ -237,10 +237,12 @@ static tw_err list_one(const listing *l, const place *p, bool log_in)
             login = err;
         }
         if (err != TW_OK && wants_login && log_in && err != TW_ERR_MEMORY) {
-            (void)visit(l, p, true, &r);
+            err = visit(l, p, true, &r);
         }
     }
-    err = tell(l, p, login, &r);
+    if (err != TW_ERR_MEMORY) { /* what else failed was told, and the list goes on */
+        err = tell(l, p, login, &r);
+    }
     rows_clear(&r);
     return err;
 }

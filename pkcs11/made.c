@@ -82,10 +82,9 @@ tw_err twp_made_public(const line *l, CK_OBJECT_HANDLE private, CK_OBJECT_HANDLE
     if (err == TW_OK && k->public_from == ORIGIN_NONE) {
         err = twp_public_find(l, private, k->curve, k->public_key, &k->public_from);
     }
-    if (err == TW_OK &&
-        (k->public_from == ORIGIN_NONE || k->kem->check(k->kem, k->public_key) != TW_OK)) {
+    if (err == TW_OK && k->public_from == ORIGIN_NONE) {
         err = twp_fail_text(l->why, TW_ERR_TOKEN_FAILED,
                             "the public half of the new key is no point");
     }
-    return err;
+    return err == TW_OK ? twp_point_check(k, TW_ERR_TOKEN_FAILED, l->why) : err;
 }

@@ -94,7 +94,9 @@ tw_err twp_uri_parse(token_uri *out, const char *text, failure *why)
         return twp_fail_text(why, TW_ERR_MEMORY, "no memory");
     }
     result = p11_kit_uri_parse(text, P11_KIT_URI_FOR_ANY, out->uri);
-    if (result != P11_KIT_URI_OK) {
+    if (result == P11_KIT_URI_UNEXPECTED) {
+        err = twp_fail_text(why, TW_ERR_MEMORY, "no memory");
+    } else if (result != P11_KIT_URI_OK) {
         err = twp_fail_text(why, TW_ERR_INVALID, "not a PKCS #11 URI: %s",
                             p11_kit_uri_message(result));
     } else if (p11_kit_uri_any_unrecognized(out->uri)) {
