@@ -28,7 +28,7 @@ typedef struct counter {
 
 static counter ours, all;
 static atomic_size_t fail_in;
-static atomic_bool fail_ours;
+static atomic_bool fail_ours, paused;
 
 /* The library is compiled from src/ and pkcs11/, libcrypto from crypto/ and others. */
 static bool is_ours(const char *file)
@@ -50,7 +50,7 @@ static bool must_fail(bool our)
 {
     size_t n = atomic_load(&fail_in);
 
-    if (n == 0 || (!our && atomic_load(&fail_ours))) {
+    if (n == 0 || atomic_load(&paused) || (!our && atomic_load(&fail_ours))) {
         return false;
     }
     atomic_store(&fail_in, n - 1);
@@ -196,4 +196,14 @@ bool allocations_hold(const void *what, size_t len)
     }
     pthread_mutex_unlock(&lock);
     return found;
+}
+
+bool allocations_refuse(void)
+{
+    return must_fail(true);
+}
+
+void allocations_pause(bool pause)
+{
+    atomic_store(&paused, pause);
 }

@@ -31,4 +31,9 @@ void allocations_fail(size_t n, bool of_ours);
 /* Whether these bytes lie in any block that is allocated now. */
 bool allocations_hold(const void *what, size_t len);
 
+/* allocations_refuse counts one of ours that goes another way (malloc), and says whether it is
+ * the one that fails. While they are paused none fails or counts. */
+bool allocations_refuse(void);
+void allocations_pause(bool pause);
+
 #endif

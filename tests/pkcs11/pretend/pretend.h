@@ -34,6 +34,7 @@ typedef struct pretend_token {
     /* What a test does to it; each may be NULL. */
     void *arg;
     CK_RV (*before)(void *arg, const char *function); /* CKR_OK, or the answer */
+    void (*inside)(void *arg, bool inside);           /* the token begins to work, or ends */
     void (*number)(void *arg, CK_ULONG *number);      /* what it gives may be changed */
     void (*bytes)(void *arg, void *data, size_t len);
 
@@ -73,15 +74,15 @@ extern pretend_token *pretend;
 #define PRETEND_OBJECTS 32
 extern pretend_object pretend_objects[PRETEND_OBJECTS];
 
-/* pretend_asked counts a call and says whether the test answers it: then with that. */
-CK_RV pretend_asked(const char *function);
+/* Each function begins with it: it counts the call, tells the test that the token is at work
+ * until the function returns, and returns what the test answers in its place. */
 #define PRETEND_ASKED()                                                                            \
-    do {                                                                                           \
-        CK_RV asked_rv = pretend_asked(__func__);                                                  \
-        if (asked_rv != CKR_OK) {                                                                  \
-            return asked_rv;                                                                       \
-        }                                                                                          \
-    } while (0)
+    __attribute__((cleanup(pretend_leave))) CK_RV asked_rv = pretend_enter(__func__);              \
+    if (asked_rv != CKR_OK) {                                                                      \
+        return asked_rv;                                                                           \
+    }
+CK_RV pretend_enter(const char *function);
+void pretend_leave(CK_RV *asked);
 
 void pretend_number(CK_ULONG *number);
 void pretend_bytes(void *data, size_t len);

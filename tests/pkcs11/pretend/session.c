@@ -19,10 +19,23 @@ static char refused[PRETEND_MOST_VALUE]; /* the PIN that was refused last */
 
 /* --- What a test does. ------------------------------------------------------------------- */
 
-CK_RV pretend_asked(const char *function)
+CK_RV pretend_enter(const char *function)
 {
+    CK_RV rv = pretend->before == NULL ? CKR_OK : pretend->before(pretend->arg, function);
+
     pretend->calls++;
-    return pretend->before == NULL ? CKR_OK : pretend->before(pretend->arg, function);
+    if (pretend->inside != NULL) {
+        pretend->inside(pretend->arg, true);
+    }
+    return rv;
+}
+
+void pretend_leave(CK_RV *asked)
+{
+    (void)asked;
+    if (pretend->inside != NULL) {
+        pretend->inside(pretend->arg, false);
+    }
 }
 
 void pretend_number(CK_ULONG *number)
@@ -211,7 +224,8 @@ CK_RV C_GetSessionInfo(CK_SESSION_HANDLE session, CK_SESSION_INFO *info)
 /* A PIN that was refused may not come again. */
 CK_RV C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pin, CK_ULONG len)
 {
-    CK_RV rv = pretend_asked(__func__);
+    __attribute__((cleanup(pretend_leave))) CK_RV asked = pretend_enter(__func__);
+    CK_RV rv = asked;
     char sent[PRETEND_MOST_VALUE] = "";
 
     if (len < sizeof(sent) && pin != NULL) {
