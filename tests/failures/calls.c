@@ -82,8 +82,6 @@ CALL(int, EVP_PKEY_set1_encoded_public_key, (EVP_PKEY * k, const unsigned char *
      (k, p, n), 0)
 CALL(int, EVP_PKEY_get_octet_string_param,
      (const EVP_PKEY *k, const char *n, unsigned char *o, size_t m, size_t *l), (k, n, o, m, l), 0)
-CALL(int, EVP_PKEY_get_raw_private_key, (const EVP_PKEY *k, unsigned char *o, size_t *n), (k, o, n),
-     0)
 MAKE(int, EVP_PKEY_get_bn_param, (const EVP_PKEY *k, const char *n, BIGNUM **b), (k, n, b), 0)
 CALL(int, EVP_PKEY_get_group_name, (const EVP_PKEY *k, char *o, size_t m, size_t *l), (k, o, m, l),
      0)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ MAKE(int, p11_kit_uri_format, (P11KitUri * u, P11KitUriType t, char **s), (u, t,
      P11_KIT_URI_UNEXPECTED)
 
 /* The system's. */
+CALL(ssize_t, getrandom, (void *b, size_t n, unsigned f), (b, n, f), -1)
 CALL(ssize_t, read, (int f, void *b, size_t n), (f, b, n), -1)
 CALL(int, fstat64, (int f, struct stat64 *s), (f, s), -1)
 int failing_open64(const char *path, int flags, ...);

@@ -65,7 +65,7 @@ static bool is_overcome(const char *failed)
 
 static bool is_random(const char *failed)
 {
-    return strstr(failed, "RAND") != NULL;
+    return strstr(failed, "RAND") != NULL || strcmp(failed, "getrandom") == 0;
 }
 
 /* What some functions' failure means, whatever the reason. */

@@ -366,6 +366,47 @@ static tw_err join(void)
     return err;
 }
 
+/* --- The doctor.
+ * ---------------------------------------------------------------------------------------- */
+
+static tw_err on_finding(void *arg, const tw_token_finding *finding)
+{
+    must((finding->verdict == TW_VERDICT_FAILED) == (finding->err != TW_OK));
+    must(finding->text != NULL && strstr(finding->text, PRETEND_PIN) == NULL);
+    *(size_t *)arg += finding->verdict == TW_VERDICT_FAILED;
+    return TW_OK;
+}
+
+/* One thread alone: the token here can bear no more. */
+static void one_session(void)
+{
+    plain();
+    options.max_sessions = 1;
+}
+
+static tw_err check(bool no_scratch)
+{
+    const tw_token_check_options how = {
+        .size = sizeof(how), .no_scratch = no_scratch, .speed_ms = 1};
+    size_t before_count = keys_in_token(), failed = 0;
+    tw_err err = tw_token_check(uri, &options, &how, on_finding, &failed);
+
+    must(err == TW_OK || err == TW_ERR_MEMORY || failed > 0);
+    must_size(before_count, keys_in_token());
+    events = 0;
+    return err;
+}
+
+static tw_err token_check(void)
+{
+    return check(true);
+}
+
+static tw_err token_check_scratch(void)
+{
+    return check(false);
+}
+
 const operation token_operations[] = {
     {"tw_token_open", plain, token_open, end, SERVES},
     {"tw_token_open with a PIN in a file", with_pin_file, token_open, end_pin_file, SERVES},
@@ -383,5 +424,7 @@ const operation token_operations[] = {
     {"tw_token_stats", opened, key_stats, end, SERVES},
     {"tw_token_list", plain, list, end, SERVES},
     {"tw_token_join and tw_token_joined", plain, join, end, SERVES},
+    {"tw_token_check", one_session, token_check, end, SERVES},
+    {"tw_token_check with a key pair of its own", one_session, token_check_scratch, end, SERVES},
     {NULL, NULL, NULL, NULL, SERVES},
 };

@@ -35,6 +35,7 @@
 #define SCRIPT_USE      0x04
 #define SCRIPT_AUTH     0x08
 #define SCRIPT_GIVEN    0x10 /* the public half comes from the caller */
+#define SCRIPT_CHECK    0x40 /* the doctor, with a key pair of its own */
 #define SCRIPT_ODD      0x20 /* the key's label is none for a terminal; it is found by its id */
 
 /* What becomes of a number, by a byte modulo LIE_NUMBERS; of bytes, modulo LIE_BYTES. */

@@ -30,6 +30,8 @@ static void honest_tokens(void)
     } tokens[] = {
         {"honest", 0, 0, ALL},
         {"honest-p256", 0, 1, ALL},
+        {"check", 0, 0, SCRIPT_CHECK},
+        {"check-never-export", SCRIPT_NEVER_EXPORT | SCRIPT_HASHES_KEYS, 0, SCRIPT_CHECK},
         {"odd-label", 0, 0, ALL | SCRIPT_ODD},
         {"hkdf", SCRIPT_KEEPS_DH | SCRIPT_RUNS_HKDF, 0, ALL},
         {"digest", SCRIPT_KEEPS_DH | SCRIPT_HASHES_KEYS, 1, ALL},

@@ -141,15 +141,20 @@ static void lie_bytes(void *arg, void *data, size_t len)
 /* --- The user's part. ---------------------------------------------------------------------------
  */
 
+static void one_line(const char *text)
+{
+    must(text != NULL && strstr(text, PRETEND_PIN) == NULL);
+    for (const char *at = text; *at != '\0'; at++) {
+        must((unsigned char)*at >= 0x20 && *at != 0x7f);
+    }
+}
+
 static void on_event(void *arg, const tw_token_event *event)
 {
     (void)arg;
-    must(event->size == sizeof(*event) && event->message != NULL);
+    must(event->size == sizeof(*event));
     must(event->err != TW_OK);
-    must(strstr(event->message, PRETEND_PIN) == NULL);
-    for (const char *at = event->message; *at != '\0'; at++) {
-        must((unsigned char)*at >= 0x20 && *at != 0x7f);
-    }
+    one_line(event->message);
     script.events++;
 }
 
@@ -348,6 +353,28 @@ static void work(user *u, tw_token *token)
     must(counts.in_flight == 0 && counts.waiting == 0 && counts.sessions <= 1);
 }
 
+static tw_err on_finding(void *arg, const tw_token_finding *finding)
+{
+    (void)arg;
+    must(finding->size == sizeof(*finding) && finding->step != NULL);
+    must((finding->verdict == TW_VERDICT_FAILED) == (finding->err != TW_OK));
+    one_line(finding->text);
+    if (finding->advice != NULL) {
+        one_line(finding->advice);
+    }
+    script.events++;
+    return TW_OK;
+}
+
+static void examine(user *u)
+{
+    const tw_token_check_options how = {.size = sizeof(how), .speed_ms = 1};
+    tw_err err = over(tw_token_check(u->uri, &u->options, &how, on_finding, NULL));
+
+    must(!u->honest || u->wrong_pin || (err == TW_OK) == can_serve(u));
+    pretend_forget_pin();
+}
+
 static void visit(user *u)
 {
     tw_token *token = (tw_token *)&token;
@@ -356,6 +383,9 @@ static void visit(user *u)
     if ((u->doing & SCRIPT_LIST) != 0) {
         (void)over(tw_token_list(u->uri, &u->options, on_item, NULL));
         pretend_forget_pin();
+    }
+    if ((u->doing & SCRIPT_CHECK) != 0) {
+        examine(u);
     }
     err = over(tw_token_open(u->uri, &u->options, &token));
     must((err == TW_OK) == (token != NULL));

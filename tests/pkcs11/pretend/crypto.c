@@ -230,6 +230,45 @@ CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_A
     return CKR_OK;
 }
 
+CK_RV C_GenerateKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_ATTRIBUTE *a,
+                    CK_ULONG count, CK_OBJECT_HANDLE *out)
+{
+    pretend_object *o;
+
+    (void)mechanism;
+    (void)a;
+    (void)count;
+    PRETEND_ASKED();
+    if (!pretend_has_session(session)) {
+        return CKR_SESSION_HANDLE_INVALID;
+    }
+    o = pretend_add(session, CKO_SECRET_KEY);
+    if (o == NULL) {
+        return CKR_DEVICE_MEMORY;
+    }
+    o->value_len = 32;
+    *out = o->handle;
+    pretend_number(out);
+    return CKR_OK;
+}
+
+CK_RV C_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE by,
+                CK_OBJECT_HANDLE key, CK_BYTE *out, CK_ULONG *len)
+{
+    (void)mechanism;
+    (void)out;
+    PRETEND_ASKED();
+    if (!pretend_has_session(session)) {
+        return CKR_SESSION_HANDLE_INVALID;
+    }
+    if (pretend_find(by) == NULL || pretend_find(key) == NULL) {
+        return CKR_KEY_HANDLE_INVALID;
+    }
+    *len = 0;
+    pretend_number(len);
+    return CKR_KEY_UNEXTRACTABLE;
+}
+
 /* --- Digests.
  * --------------------------------------------------------------------------------------- */
 

@@ -187,6 +187,20 @@ CK_RV C_SetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK
     return pretend_find(object) == NULL ? CKR_OBJECT_HANDLE_INVALID : CKR_OK;
 }
 
+/* A copy would be as closed as what it is of, and so there is none. */
+CK_RV C_CopyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *a,
+                   CK_ULONG count, CK_OBJECT_HANDLE *out)
+{
+    (void)a;
+    (void)count;
+    (void)out;
+    PRETEND_ASKED();
+    if (!pretend_has_session(session)) {
+        return CKR_SESSION_HANDLE_INVALID;
+    }
+    return pretend_find(object) == NULL ? CKR_OBJECT_HANDLE_INVALID : CKR_ACTION_PROHIBITED;
+}
+
 /* --- Searches. ---------------------------------------------------------------------------- */
 
 static struct {
