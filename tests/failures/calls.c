@@ -30,10 +30,10 @@ CALL(int, EVP_CipherUpdate,
      (c, o, ol, i, il), 0)
 CALL(int, EVP_CipherFinal_ex, (EVP_CIPHER_CTX * c, unsigned char *o, int *ol), (c, o, ol), 0)
 CALL(int, EVP_CIPHER_CTX_ctrl, (EVP_CIPHER_CTX * c, int t, int a, void *p), (c, t, a, p), 0)
+CALL(int, EVP_CIPHER_CTX_get_params, (EVP_CIPHER_CTX * c, OSSL_PARAM p[]), (c, p), 0)
 NEW(EVP_MD *, EVP_MD_fetch, (OSSL_LIB_CTX * c, const char *a, const char *p), (c, a, p),
     EVP_MD_free)
 NEW(EVP_MD_CTX *, EVP_MD_CTX_new, (void), (), EVP_MD_CTX_free)
-CALL(int, EVP_MD_CTX_reset, (EVP_MD_CTX * c), (c), 0)
 CALL(int, EVP_DigestInit_ex2, (EVP_MD_CTX * c, const EVP_MD *m, const OSSL_PARAM p[]), (c, m, p), 0)
 CALL(int, EVP_DigestUpdate, (EVP_MD_CTX * c, const void *d, size_t n), (c, d, n), 0)
 CALL(int, EVP_DigestFinal_ex, (EVP_MD_CTX * c, unsigned char *o, unsigned int *n), (c, o, n), 0)
@@ -100,6 +100,18 @@ CALL(size_t, EC_POINT_point2oct,
      (const EC_GROUP *g, const EC_POINT *p, point_conversion_form_t f, unsigned char *o, size_t n,
       BN_CTX *c),
      (g, p, f, o, n, c), 0)
+CALL(int, EC_GROUP_get_curve, (const EC_GROUP *g, BIGNUM *p, BIGNUM *a, BIGNUM *b, BN_CTX *c),
+     (g, p, a, b, c), 0)
+NEW(BIGNUM *, BN_new, (void), (), BN_free)
+NEW(BN_CTX *, BN_CTX_new_ex, (OSSL_LIB_CTX * c), (c), BN_CTX_free)
+NEW(BN_MONT_CTX *, BN_MONT_CTX_new, (void), (), BN_MONT_CTX_free)
+CALL(int, BN_MONT_CTX_set, (BN_MONT_CTX * m, const BIGNUM *n, BN_CTX *c), (m, n, c), 0)
+CALL(int, BN_to_montgomery, (BIGNUM * r, const BIGNUM *a, BN_MONT_CTX *m, BN_CTX *c), (r, a, m, c),
+     0)
+CALL(int, BN_mod_mul_montgomery,
+     (BIGNUM * r, const BIGNUM *a, const BIGNUM *b, BN_MONT_CTX *m, BN_CTX *c), (r, a, b, m, c), 0)
+CALL(int, BN_mod_add_quick, (BIGNUM * r, const BIGNUM *a, const BIGNUM *b, const BIGNUM *m),
+     (r, a, b, m), 0)
 NEW(BIGNUM *, BN_secure_new, (void), (), BN_free)
 NEW(BN_CTX *, BN_CTX_secure_new_ex, (OSSL_LIB_CTX * c), (c), BN_CTX_free)
 CALL(BIGNUM *, BN_bin2bn, (const unsigned char *s, int n, BIGNUM *b), (s, n, b), NULL)

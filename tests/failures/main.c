@@ -55,12 +55,19 @@ enum { QUICK_CODES = 3, CODES = sizeof(token_codes) / sizeof(token_codes[0]) };
 /* --- Whether an answer is right. ---------------------------------------------------------------
  */
 
-/* Where the library goes on without what it asked for: a digest's context that cannot be emptied is
- * freed, a page that cannot be had for nonces is not needed. */
+/* Where the library goes on without what it asked for: a digest's context that cannot be made to
+ * forget is freed, a page that cannot be had for nonces is not needed. That nothing else of a
+ * digest failed, the operation sees by what it gave. */
 static bool is_overcome(const char *failed)
 {
-    return failures_in_free(failed) || strcmp(failed, "EVP_MD_CTX_reset") == 0 ||
-           strcmp(failed, "mmap64") == 0 || strcmp(failed, "madvise") == 0;
+    static const char *const functions[] = {"EVP_DigestInit_ex2", "EVP_DigestUpdate", "mmap64",
+                                            "madvise"};
+    bool found = failures_in_free(failed);
+
+    for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+        found = found || strcmp(failed, functions[i]) == 0;
+    }
+    return found;
 }
 
 static bool is_random(const char *failed)
