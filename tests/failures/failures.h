@@ -18,7 +18,7 @@
 
 #include "check.h"
 
-/* --- failures.c: what fails. --------------------------------------------------------------- */
+/* --- failures.c: what fails. ----------------------------------------------------------------- */
 
 typedef enum failure_kind {
     FAIL_OURS, /* an allocation of the library's own, libcrypto's allocator or the C library's */
@@ -52,7 +52,7 @@ void failures_pause(bool pause);
 void failures_freeing(bool freeing);
 bool failures_in_free(const char *failed);
 
-/* --- Operations. ------------------------------------------------------------------------------ */
+/* --- Operations. ----------------------------------------------------------------------------- */
 
 /* What the operations are done with: suites, keys, and whether by a provider's query. */
 typedef struct variant {
@@ -76,7 +76,8 @@ typedef struct operation {
 } operation;
 
 extern const operation kem_operations[], hpke_operations[], key_operations[], message_operations[],
-    body_operations[], ohttp_operations[], token_operations[]; /* each ends without a name */
+    body_operations[], ohttp_operations[], token_operations[],
+    token_whole_operations[]; /* each ends without a name */
 
 extern const variant *now; /* which one it is */
 
@@ -94,8 +95,7 @@ typedef struct room {
 void room_fill(room *r);
 void room_check(const room *r, tw_err err);
 
-/* --- known.c -----------------------------------------------------------------------------------
- */
+/* --- known.c --------------------------------------------------------------------------------- */
 
 /* Why an answer that would be wrong stands all the same; NULL: it does not. */
 const char *known_reason(const char *name, failure_kind k, const char *failed, tw_err err);

@@ -5,7 +5,7 @@
 
 #include "world.h"
 
-/* --- KEMs. -------------------------------------------------------------------------------- */
+/* --- KEMs. ----------------------------------------------------------------------------------- */
 
 static tw_err kem_new(void)
 {
@@ -76,7 +76,7 @@ static tw_err kem_encap_auth(void)
     return encap(NULL, w.identity);
 }
 
-/* --- Private keys. ---------------------------------------------------------------------------- */
+/* --- Private keys. --------------------------------------------------------------------------- */
 
 static tw_err decap(const uint8_t *sender_public)
 {
@@ -111,8 +111,7 @@ static tw_err key_check(void)
     return tw_key_check(w.key);
 }
 
-/* --- DHKEM's parts. ------------------------------------------------------------------------------
- */
+/* --- DHKEM's parts. -------------------------------------------------------------------------- */
 
 /* A KEM of someone else's has no hash of ours, and one is made for it. */
 static tw_err dhkem_secret(const tw_kem *kem)
@@ -188,8 +187,7 @@ static tw_err dhkem_info(void)
     return tw_dhkem_info(w.kem, w.key->public_key, w.key->public_key, NULL, out, sizeof(out), &len);
 }
 
-/* --- Suites.
- * --------------------------------------------------------------------------------------- */
+/* --- Suites. --------------------------------------------------------------------------------- */
 
 static tw_err suite_new(void)
 {

@@ -24,7 +24,7 @@ static void must_open(tw_opener *opener)
     must(len == sizeof(out) && memcmp(out, WORLD_TEXT, len) == 0);
 }
 
-/* --- Requests. ----------------------------------------------------------------------------- */
+/* --- Requests. ------------------------------------------------------------------------------- */
 
 static tw_err sender_new(void)
 {
@@ -86,8 +86,7 @@ static tw_err receiver_accept(void)
     return err;
 }
 
-/* --- In three steps. ---------------------------------------------------------------------------
- */
+/* --- In three steps. ------------------------------------------------------------------------- */
 
 static tw_err receiver_begin(void)
 {
@@ -147,8 +146,7 @@ static tw_err pending_finish(void)
     return err;
 }
 
-/* --- Answers.
- * -------------------------------------------------------------------------------------- */
+/* --- Answers. -------------------------------------------------------------------------------- */
 
 static tw_err exchange_respond(void)
 {
@@ -212,8 +210,7 @@ static tw_err exchange_load(void)
     return err;
 }
 
-/* --- One to many.
- * -------------------------------------------------------------------------------------- */
+/* --- One to many. ---------------------------------------------------------------------------- */
 
 static tw_err multi_new(void)
 {

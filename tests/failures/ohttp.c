@@ -52,8 +52,7 @@ static tw_err config_decode(void)
     return tw_config_decode(encoded, encoded_len, &out, 1, &count);
 }
 
-/* --- Key sets. ---------------------------------------------------------------------------------
- */
+/* --- Key sets. ------------------------------------------------------------------------------- */
 
 static const tw_symmetric *pairs(void)
 {

@@ -19,7 +19,7 @@
 #include "support/check.h"
 #include "words.h"
 
-/* --- What it says. ------------------------------------------------------------------------ */
+/* --- What it says. --------------------------------------------------------------------------- */
 
 static char said[65536]; /* to standard error */
 static FILE *real_stderr;
@@ -67,7 +67,7 @@ static void said_properly(int status, bool names)
     check_note("%s", "");
 }
 
-/* --- What may be run. ----------------------------------------------------------------------- */
+/* --- What may be run. ------------------------------------------------------------------------ */
 
 static bool stays_here(const char *path)
 {
@@ -120,8 +120,7 @@ static int run(int argc, char **argv)
     return status;
 }
 
-/* --- A folder with a message of each kind. ------------------------------------------------------
- */
+/* --- A folder with a message of each kind. --------------------------------------------------- */
 
 static void make(const char *line)
 {
@@ -178,8 +177,7 @@ static void start(void)
     folder_keep();
 }
 
-/* --- The input. ---------------------------------------------------------------------------------
- */
+/* --- The input. ------------------------------------------------------------------------------ */
 
 static char *text_of(bytes word)
 {

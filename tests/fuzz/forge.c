@@ -13,7 +13,7 @@
 
 static const uint8_t final_word[] = {'f', 'i', 'n', 'a', 'l'};
 
-/* --- One AEAD, by EVP alone. --------------------------------------------------------- */
+/* --- One AEAD, by EVP alone. ----------------------------------------------------------------- */
 
 static EVP_CIPHER_CTX *cipher_begin(const keys *k, uint64_t number, bytes aad, bool sealing)
 {
@@ -69,7 +69,7 @@ static bool opens(const keys *k, uint64_t number, bytes aad, bytes ct, bytes *pl
     return ok;
 }
 
-/* --- Making bodies. -------------------------------------------------------------------- */
+/* --- Making bodies. -------------------------------------------------------------------------- */
 
 static bytes length_bytes(uint64_t value, unsigned log_size)
 {
@@ -132,7 +132,7 @@ bytes forge_body(const keys *k, bytes in)
     return body;
 }
 
-/* --- What must come of them: wire.md's rules over the whole body at once. ------------------ */
+/* --- What must come of them: wire.md's rules over the whole body at once. -------------------- */
 
 static outcome end(tw_err err, bytes plain)
 {

@@ -67,7 +67,7 @@ bytes forge_alter(bytes head, bytes *in);
 void forge_check(const forgery *f, const keys *k, bytes in, tw_opener *(*open)(void *arg),
                  void *arg);
 
-/* --- party.c: a receiver of each AEAD, and what its requests' keys are. ------------------ */
+/* --- party.c: a receiver of each AEAD, and what its requests' keys are. ---------------------- */
 
 typedef struct party {
     const tw_suite *suite;

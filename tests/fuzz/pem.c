@@ -53,7 +53,7 @@ static void refused(tw_err err)
     must(ERR_peek_error() == 0);
 }
 
-/* --- Private keys. ------------------------------------------------------------------------ */
+/* --- Private keys. --------------------------------------------------------------------------- */
 
 static bytes write_key(const tw_key *key)
 {
@@ -90,7 +90,7 @@ static void private_key(bytes text)
     tw_key_free(key);
 }
 
-/* --- Public keys. --------------------------------------------------------------------------- */
+/* --- Public keys. ---------------------------------------------------------------------------- */
 
 static tw_err read_public(bytes text, uint16_t *kem_id, bytes *pk)
 {

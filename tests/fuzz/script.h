@@ -13,6 +13,8 @@
 
 #include <p11-kit/pkcs11.h>
 
+#include "support/bytes.h"
+
 #define SCRIPT_LIES 128
 
 /* The first byte. */
@@ -42,7 +44,21 @@
 enum { LIE_NOT, LIE_ZERO, LIE_MOST, LIE_MORE, LIE_LESS, LIE_SMALL, LIE_FLIP, LIE_NUMBERS };
 enum { LIE_KEEP, LIE_FILL, LIE_CHANGE, LIE_ALL, LIE_BYTES };
 
-extern const CK_RV script_codes[];
-extern const size_t script_code_count;
+/* --- script.c: the token's part. ------------------------------------------------------------- */
+
+struct script {
+    bytes left;
+    bool lying; /* in this call */
+    size_t lies;
+    size_t calls, behind;
+    unsigned events; /* told since the last function began */
+};
+extern struct script script;
+
+/* The hooks of pretend.h; script_start takes what is left of the input. */
+void script_start(bytes in);
+CK_RV script_before(void *arg, const char *function);
+void script_number(void *arg, CK_ULONG *n);
+void script_bytes(void *arg, void *data, size_t len);
 
 #endif

@@ -17,129 +17,10 @@
 #include "script.h"
 #include "support/check.h"
 
-#define MOST_CALLS 1000000 /* behind the end of the script; more and it does not end */
-#define USUAL_URI  "pkcs11:token=pretend;id=%01"
-#define ODD_LABEL  "\033[2J\xc2\x9b\xff\n\x7f"
+#define USUAL_URI "pkcs11:token=pretend;id=%01"
+#define ODD_LABEL "\033[2J\xc2\x9b\xff\n\x7f"
 
-const CK_RV script_codes[] = {
-    CKR_GENERAL_ERROR,
-    CKR_DEVICE_ERROR,
-    CKR_FUNCTION_FAILED,
-    CKR_HOST_MEMORY,
-    CKR_DEVICE_MEMORY,
-    CKR_DEVICE_REMOVED,
-    CKR_TOKEN_NOT_PRESENT,
-    CKR_SLOT_ID_INVALID,
-    CKR_SESSION_HANDLE_INVALID,
-    CKR_SESSION_CLOSED,
-    CKR_SESSION_COUNT,
-    CKR_USER_NOT_LOGGED_IN,
-    CKR_USER_ALREADY_LOGGED_IN,
-    CKR_OBJECT_HANDLE_INVALID,
-    CKR_KEY_HANDLE_INVALID,
-    CKR_OPERATION_ACTIVE,
-    CKR_OPERATION_NOT_INITIALIZED,
-    CKR_PIN_INCORRECT,
-    CKR_PIN_LOCKED,
-    CKR_ATTRIBUTE_TYPE_INVALID,
-    CKR_ATTRIBUTE_SENSITIVE,
-    CKR_ATTRIBUTE_VALUE_INVALID,
-    CKR_TEMPLATE_INCONSISTENT,
-    CKR_MECHANISM_INVALID,
-    CKR_MECHANISM_PARAM_INVALID,
-    CKR_FUNCTION_NOT_SUPPORTED,
-    CKR_KEY_FUNCTION_NOT_PERMITTED,
-    CKR_BUFFER_TOO_SMALL,
-    CKR_CRYPTOKI_NOT_INITIALIZED,
-    CKR_CRYPTOKI_ALREADY_INITIALIZED,
-    CKR_CANT_LOCK,
-    CKR_ARGUMENTS_BAD,
-    0x80000001,
-    (CK_RV)-1,
-};
-const size_t script_code_count = sizeof(script_codes) / sizeof(script_codes[0]);
-
-/* --- The token's part. ---------------------------------------------------------------------- */
-
-static struct {
-    bytes left;
-    bool lying; /* in this call */
-    size_t lies;
-    size_t calls, behind;
-    unsigned events; /* told since the last function began */
-} script;
-
-static CK_RV before(void *arg, const char *function)
-{
-    uint8_t what = take_byte(&script.left);
-
-    (void)arg;
-    (void)function;
-    script.calls++;
-    must(script.left.len > 0 || ++script.behind < MOST_CALLS);
-    script.lying = what >= SCRIPT_LIES;
-    return what == 0 || script.lying ? CKR_OK : script_codes[(what - 1u) % script_code_count];
-}
-
-static void lie_number(void *arg, CK_ULONG *n)
-{
-    uint8_t what = script.lying ? take_byte(&script.left) : 0;
-    CK_ULONG truth = *n;
-
-    (void)arg;
-    switch (what % LIE_NUMBERS) {
-    case LIE_ZERO:
-        *n = 0;
-        break;
-    case LIE_MOST:
-        *n = (CK_ULONG)-1;
-        break;
-    case LIE_MORE:
-        *n += 1 + what / LIE_NUMBERS;
-        break;
-    case LIE_LESS:
-        *n -= *n < 1u + what / LIE_NUMBERS ? *n : 1u + what / LIE_NUMBERS;
-        break;
-    case LIE_SMALL:
-        *n = take_byte(&script.left);
-        break;
-    case LIE_FLIP:
-        *n ^= 1ul << take_byte(&script.left) % 64;
-        break;
-    default:
-        break;
-    }
-    script.lies += *n != truth;
-}
-
-static void lie_bytes(void *arg, void *data, size_t len)
-{
-    uint8_t what = script.lying ? take_byte(&script.left) : 0;
-    uint8_t *at = data;
-    bytes put;
-
-    (void)arg;
-    switch (what % LIE_BYTES) {
-    case LIE_FILL:
-        memset(at, take_byte(&script.left), len);
-        break;
-    case LIE_CHANGE:
-        at[take_short(&script.left) % len] ^= take_byte(&script.left);
-        break;
-    case LIE_ALL:
-        put = take(&script.left, len);
-        if (put.len > 0) {
-            memcpy(at, put.data, put.len);
-        }
-        break;
-    default:
-        break;
-    }
-    script.lies += what % LIE_BYTES != LIE_KEEP;
-}
-
-/* --- The user's part. ---------------------------------------------------------------------------
- */
+/* --- The user's part. ------------------------------------------------------------------------ */
 
 static void one_line(const char *text)
 {
@@ -218,8 +99,7 @@ static void read_user(user *u, bytes *in)
     }
 }
 
-/* --- What is done with it. ----------------------------------------------------------------------
- */
+/* --- What is done with it. ------------------------------------------------------------------- */
 
 /* A secret that is given is the right one, unless something was a lie. */
 static void got_secret(tw_err err, const uint8_t *want, const uint8_t *got, size_t len)
@@ -403,7 +283,7 @@ static void visit(user *u)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     size_t mark = bytes_mark();
-    user u = {.token = {.before = before, .number = lie_number, .bytes = lie_bytes},
+    user u = {.token = {.before = script_before, .number = script_number, .bytes = script_bytes},
               .options = {.size = sizeof(u.options),
                           .module = pretend_path(),
                           .deadline_ms = 20,
@@ -414,8 +294,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bytes in = bytes_of(data, size);
 
     read_user(&u, &in);
-    memset(&script, 0, sizeof(script));
-    script.left = in;
+    script_start(in);
     u.honest = in.len == 0 && strcmp(u.uri, USUAL_URI) == 0;
     fuzz_rng_reset();
     pretend_start(&u.token);

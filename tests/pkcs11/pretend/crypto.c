@@ -48,7 +48,7 @@ const tw_key *pretend_key(void)
     return *at;
 }
 
-/* --- Diffie-Hellman. ----------------------------------------------------------------------- */
+/* --- Diffie-Hellman. ------------------------------------------------------------------------- */
 
 static bool flag(const CK_ATTRIBUTE *a, CK_ULONG count, CK_ATTRIBUTE_TYPE type)
 {
@@ -84,7 +84,7 @@ static CK_RV ecdh(const pretend_object *base, const CK_MECHANISM *mechanism, pre
                : CKR_FUNCTION_FAILED;
 }
 
-/* --- HKDF inside. ----------------------------------------------------------------------------- */
+/* --- HKDF inside. ---------------------------------------------------------------------------- */
 
 static const EVP_MD *hash_of(CK_MECHANISM_TYPE type)
 {
@@ -187,8 +187,7 @@ CK_RV C_DeriveKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_
     return CKR_OK;
 }
 
-/* --- Making keys. --------------------------------------------------------------------------------
- */
+/* --- Making keys. ---------------------------------------------------------------------------- */
 
 static void name(pretend_object *o, const CK_ATTRIBUTE *a, CK_ULONG count)
 {
@@ -269,8 +268,7 @@ CK_RV C_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HA
     return CKR_KEY_UNEXTRACTABLE;
 }
 
-/* --- Digests.
- * --------------------------------------------------------------------------------------- */
+/* --- Digests. -------------------------------------------------------------------------------- */
 
 static EVP_MD_CTX *digest;
 

@@ -64,7 +64,7 @@ CK_RV C_DestroyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
     return CKR_OK;
 }
 
-/* --- Attributes. ----------------------------------------------------------------------- */
+/* --- Attributes. ----------------------------------------------------------------------------- */
 
 /* What a private key may do, and where it stays. */
 static bool read_flag(const pretend_object *o, CK_ATTRIBUTE_TYPE type, CK_BBOOL *out)
@@ -201,7 +201,7 @@ CK_RV C_CopyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIB
     return pretend_find(object) == NULL ? CKR_OBJECT_HANDLE_INVALID : CKR_ACTION_PROHIBITED;
 }
 
-/* --- Searches. ---------------------------------------------------------------------------- */
+/* --- Searches. ------------------------------------------------------------------------------- */
 
 static struct {
     bool active;

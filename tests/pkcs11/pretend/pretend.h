@@ -52,7 +52,7 @@ void pretend_forget_pin(void); /* who comes now has not sent one yet */
 const char *pretend_path(void);
 const tw_key *pretend_key(void); /* the same key, in software */
 
-/* --- Between its files. ------------------------------------------------------------------- */
+/* --- Between its files. ---------------------------------------------------------------------- */
 
 #define PRETEND_MOST_VALUE 256
 

@@ -17,7 +17,7 @@ static CK_SESSION_HANDLE next_session = 1;
 static bool logged_in;
 static char refused[PRETEND_MOST_VALUE]; /* the PIN that was refused last */
 
-/* --- What a test does. ------------------------------------------------------------------- */
+/* --- What a test does. ----------------------------------------------------------------------- */
 
 CK_RV pretend_enter(const char *function)
 {
@@ -52,7 +52,7 @@ void pretend_bytes(void *data, size_t len)
     }
 }
 
-/* --- The module. --------------------------------------------------------------------------- */
+/* --- The module. ----------------------------------------------------------------------------- */
 
 static void forget_all(void)
 {
@@ -249,8 +249,7 @@ CK_RV C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pin, CK
     return rv;
 }
 
-/* --- The table. ---------------------------------------------------------------------------------
- */
+/* --- The table. ------------------------------------------------------------------------------ */
 
 static CK_FUNCTION_LIST table = {
     .version = {2, 40},
