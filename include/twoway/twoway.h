@@ -270,13 +270,24 @@ TW_API void tw_opener_free(tw_opener *opener);
 /* Blocking convenience over the above, from a reader to a writer. read may be
  * short: chunks are filled to max_chunk all the same; it ends at 0, and final
  * follows. A callback's error is TW_ERR_IO. What was written before a failure is
- * an authentic prefix: discard it. */
+ * an authentic prefix: discard it.
+ *
+ * jobs is how many threads seal or open at once, the calling one among them: the
+ * others are started as there is work, block every signal, and have ended when the
+ * pump returns. What comes out, and which error, is the same as with one: nothing
+ * is written that follows a bad chunk. The callbacks are called by the calling
+ * thread alone. A short read says that no more is ready: before the next one,
+ * which may wait, all that is there is written. Memory grows with jobs: each takes
+ * four times 128 KiB, or four chunks where those are longer. 256 is the most; 0 is 1, and so
+ * is any number for a whole message, for an injected suite, and for an opener in
+ * the middle of a chunk. After an error with more than one the body is spent. */
 typedef struct tw_pipe {
     size_t size;
     tw_err (*read)(void *arg, uint8_t *buf, size_t cap, size_t *len); /* len 0: end */
     tw_err (*write)(void *arg, const uint8_t *buf, size_t len);       /* all, or an error */
     void *arg;
     size_t max_whole; /* most bytes held for a whole message; 0 is 64 MiB */
+    size_t jobs;
 } tw_pipe;
 TW_MUST tw_err tw_sealer_pump(tw_sealer *sealer, const tw_pipe *pipe);
 TW_MUST tw_err tw_opener_pump(tw_opener *opener, const tw_pipe *pipe);

@@ -59,7 +59,7 @@ typedef struct options {
     size_t to_count;
     const char *encap, *exchange;
     bool chunked;
-    unsigned long max_chunk, max_size; /* 0 when not given */
+    unsigned long max_chunk, max_size, jobs; /* 0 when not given */
     const char *label;
     const char *output, *input; /* NULL: standard output, standard input */
     const char *check;          /* of tokens */
@@ -69,6 +69,7 @@ typedef struct options {
 
 #define NO_KEY_ID 256UL
 #define MAX_CHUNK (1UL << 24) /* of --max-chunk */
+#define MAX_JOBS  256UL       /* of --jobs */
 
 struct verb {
     const char *name;
@@ -172,6 +173,7 @@ typedef struct input {
 int input_open(const char *path, input *in);
 void input_close(input *in);
 ssize_t input_read(input *in, void *buf, size_t cap); /* as read(2), through signals */
+bool input_is_ready(const input *in); /* whether more of a pipe or socket is there already */
 
 /* input_head fills `len` bytes; fewer when the input ends, with *got less. */
 int input_head(input *in, void *buf, size_t len, size_t *got);

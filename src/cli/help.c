@@ -38,6 +38,8 @@ static void print_wrapped(const char *text, size_t len, int column, int indent)
 
 static void print_usage(const verb *v)
 {
+    static const char format[] =
+        "[--chunked] [--max-chunk BYTES] [--label TEXT] [--max-size BYTES] [--jobs N]";
     const char *lead = "usage:";
 
     for (const char *line = v->usage; line != NULL; lead = "      ") {
@@ -49,7 +51,7 @@ static void print_usage(const verb *v)
         line = end != NULL ? end + 1 : NULL;
     }
     if ((v->bit & VERB_MESSAGES) != 0) {
-        printf("FORMAT: [--chunked] [--max-chunk BYTES] [--label TEXT] [--max-size BYTES]\n");
+        print_wrapped(format, sizeof(format) - 1, printf("FORMAT: "), 8);
     }
     if ((v->bit & VERB_TOKEN) != 0) {
         printf("TOKEN:  [--module PATH] [--pin-source FILE|ask|env:NAME] [--never-export-dh]\n");

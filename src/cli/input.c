@@ -62,6 +62,14 @@ ssize_t input_read(input *in, void *buf, size_t cap)
     }
 }
 
+bool input_is_ready(const input *in)
+{
+    struct pollfd ready = {.fd = in->fd, .events = POLLIN};
+
+    return (S_ISFIFO(in->mode) || S_ISSOCK(in->mode)) && poll(&ready, 1, 0) == 1 &&
+           (ready.revents & POLLIN) != 0;
+}
+
 int input_head(input *in, void *buf, size_t len, size_t *got)
 {
     *got = 0;

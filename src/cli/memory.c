@@ -60,6 +60,7 @@ static void lock_heap(void)
 {
     void *first, *whole;
 
+    (void)mallopt(M_ARENA_MAX, 1); /* for the threads of --jobs too */
     (void)mallopt(M_MMAP_THRESHOLD, 2 * HEAP_LEN);
     (void)mallopt(M_TRIM_THRESHOLD, 2 * HEAP_LEN);
     first = malloc(1);

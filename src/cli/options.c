@@ -194,6 +194,10 @@ static int check_format(const options *o)
     if (o->max_chunk != 0 && !o->chunked) {
         return usage_error("expected --chunked with --max-chunk, came none");
     }
+    if (o->jobs > 1 && !o->chunked) {
+        return usage_error("expected --chunked with --jobs, as one thread works on a whole "
+                           "message, came none");
+    }
     if (o->max_chunk != 0 && opens && o->max_chunk < TW_CHUNK_LEN) {
         return usage_error("expected --max-chunk of %d or more when opening, as every receiver "
                            "takes that much, came %lu",

@@ -10,6 +10,7 @@
 typedef struct stream {
     input *in;
     output *out;
+    bool eager;   /* fill what is to be filled as long as nothing has to be waited for */
     int errnum;   /* of the callback that failed */
     bool reading; /* which one */
 } stream;
@@ -27,10 +28,14 @@ tw_format format_of(const options *o)
 static tw_err read_some(void *arg, uint8_t *buf, size_t cap, size_t *len)
 {
     stream *s = arg;
-    const ssize_t n = input_read(s->in, buf, cap);
+    ssize_t n;
 
-    *len = n > 0 ? (size_t)n : 0;
-    if (n < 0) {
+    *len = 0;
+    do {
+        n = input_read(s->in, buf + *len, cap - *len);
+        *len += n > 0 ? (size_t)n : 0;
+    } while (n > 0 && *len < cap && s->eager && input_is_ready(s->in));
+    if (n < 0 && *len == 0) {
         s->errnum = errno;
         s->reading = true;
         return TW_ERR_IO;
@@ -55,6 +60,7 @@ static tw_pipe pipe_of(stream *s, const options *o)
         .write = write_all,
         .arg = s,
         .max_whole = o->max_size,
+        .jobs = o->jobs,
     };
 }
 
@@ -66,7 +72,7 @@ static int fail_io(const stream *s)
 
 int stream_seal(tw_sealer *sealer, const options *o, input *in, output *out)
 {
-    stream s = {.in = in, .out = out};
+    stream s = {.in = in, .out = out, .eager = o->jobs > 1};
     const tw_pipe pipe = pipe_of(&s, o);
     tw_err err;
 
@@ -99,7 +105,7 @@ static int too_long_a_chunk(const options *o, const input *in)
 
 int stream_open(tw_opener *opener, const options *o, input *in, output *out)
 {
-    stream s = {.in = in, .out = out};
+    stream s = {.in = in, .out = out, .eager = o->jobs > 1};
     const tw_pipe pipe = pipe_of(&s, o);
     tw_err err;
 

@@ -99,6 +99,8 @@ const option_row cli_options[] = {
      0, 0, VERB_MESSAGES, OPTION_TEXT, 0},
     {"max-size", "BYTES", "longest whole message to open (67108864)", AT(max_size), 1, SIZE_MAX / 4,
      VERB_MESSAGES, OPTION_NUMBER, 0},
+    {"jobs", "N", "seal or open this many chunks at once, 1 to 256 (1)", AT(jobs), 1, MAX_JOBS,
+     VERB_MESSAGES, OPTION_NUMBER, 0},
     {"module", "PATH", "the PKCS#11 module (p11-kit's configured ones)", AT(module), 0, 0,
      VERB_TOKEN, OPTION_TEXT, 0},
     {"pin-source", "FILE|ask|env:NAME", "where the token's PIN is", AT(pin_source), 0, 0,

@@ -6,7 +6,7 @@ _twoway()
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local verbs='keygen config tokens inspect request accept respond receive'
     local every='--force --quiet --help'
-    local format='--chunked --max-chunk --label --max-size'
+    local format='--chunked --max-chunk --label --max-size --jobs'
     local token='--module --pin-source --never-export-dh'
     local pairs words kdf aead
 
@@ -40,7 +40,7 @@ _twoway()
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
-    --token | --check | --object | --id | --key-id | --label | --max-chunk | --max-size)
+    --token | --check | --object | --id | --key-id | --label | --max-chunk | --max-size | --jobs)
         return
         ;;
     esac

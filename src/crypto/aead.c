@@ -82,6 +82,28 @@ void tw_aead_clear(tw_aead *aead)
     tw_wipe(aead, sizeof(*aead));
 }
 
+void tw_aead_lend(const tw_aead *aead, tw_aead *out)
+{
+    tw_aead_init(out, aead->cipher, aead->sealing, aead->key, aead->base);
+    out->end = 0;
+}
+
+tw_err tw_aead_reserve(tw_aead *aead, uint64_t count, uint64_t *first)
+{
+    if (aead->seq > aead->end || count > aead->end - aead->seq) {
+        return TW_ERR_LIMIT;
+    }
+    *first = aead->seq;
+    aead->seq += count;
+    return TW_OK;
+}
+
+void tw_aead_assign(tw_aead *lent, uint64_t first, uint64_t count)
+{
+    lent->seq = first;
+    lent->end = first + count;
+}
+
 /* RFC 9180 section 5.2, ComputeNonce. The key is installed once, with the first message;
  * each then sets only its nonce. */
 static bool begin(tw_aead *aead)

@@ -156,6 +156,12 @@ void tw_aead_init(tw_aead *aead, const tw_cipher *cipher, bool sealing, const ui
                   const uint8_t *nonce);
 void tw_aead_clear(tw_aead *aead);
 
+/* Another for another thread, under the same key and base nonce, with no numbers of its own:
+ * what one reserves the other is assigned, so that none is used twice. TW_ERR_LIMIT. */
+void tw_aead_lend(const tw_aead *aead, tw_aead *out);
+tw_err tw_aead_reserve(tw_aead *aead, uint64_t count, uint64_t *first);
+void tw_aead_assign(tw_aead *lent, uint64_t first, uint64_t count);
+
 /* seal writes in_len + TW_TAG_LEN bytes, open in_len - TW_TAG_LEN. A success
  * takes a number, a failure none, and leaves `out` wiped. TW_ERR_LIMIT: the
  * numbers or the cipher's length are spent. open: TW_ERR_AUTH. */

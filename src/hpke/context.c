@@ -167,6 +167,36 @@ tw_err tw_ctx_new(tw_kit *kit, const tw_suite_id *id, bool sealing, const tw_sch
     return err;
 }
 
+bool tw_ctx_can_lend(const tw_hpke_ctx *ctx)
+{
+    return (ctx->ops == &hpke_ops || ctx->ops == &aead_ops) && has_aead((const aead_ctx *)ctx);
+}
+
+tw_err tw_ctx_lend(const tw_hpke_ctx *ctx, tw_hpke_ctx **out)
+{
+    const aead_ctx *self = (const aead_ctx *)ctx;
+    aead_ctx *lent = OPENSSL_zalloc(sizeof(*lent));
+
+    *out = &lent->base;
+    if (lent == NULL) {
+        return TW_ERR_MEMORY;
+    }
+    lent->base.ops = &aead_ops;
+    lent->kit = self->kit;
+    tw_aead_lend(&self->aead, &lent->aead);
+    return TW_OK;
+}
+
+tw_err tw_ctx_reserve(tw_hpke_ctx *ctx, uint64_t count, uint64_t *first)
+{
+    return tw_aead_reserve(&((aead_ctx *)ctx)->aead, count, first);
+}
+
+void tw_ctx_assign(tw_hpke_ctx *lent, uint64_t first, uint64_t count)
+{
+    tw_aead_assign(&((aead_ctx *)lent)->aead, first, count);
+}
+
 void tw_ctx_free(tw_hpke_ctx *ctx)
 {
     if (ctx != NULL && ctx->ops->free != NULL) {

@@ -86,6 +86,12 @@ tw_err tw_ctx_new(tw_kit *kit, const tw_suite_id *id, bool sealing, const tw_sch
                   tw_hpke_ctx **out);
 void tw_ctx_free(tw_hpke_ctx *ctx);
 
+/* Several threads at one context, see tw_aead_lend: only for contexts of this layer. */
+bool tw_ctx_can_lend(const tw_hpke_ctx *ctx);
+tw_err tw_ctx_lend(const tw_hpke_ctx *ctx, tw_hpke_ctx **out);
+tw_err tw_ctx_reserve(tw_hpke_ctx *ctx, uint64_t count, uint64_t *first);
+void tw_ctx_assign(tw_hpke_ctx *lent, uint64_t first, uint64_t count);
+
 /* Section 5.3 from an exporter secret of hash_len bytes. */
 tw_err tw_export(tw_hmac *hmac, const tw_suite_id *id, const uint8_t *exporter_secret,
                  const uint8_t *context, size_t context_len, uint8_t *out, size_t out_len);

@@ -76,6 +76,62 @@ size_t tw_sealer_chunk(const tw_sealer *sealer); /* 0: whole, and cannot stream 
 bool tw_opener_is_whole(const tw_opener *opener);
 size_t tw_opener_tag_len(const tw_opener *opener);
 
+/* --- Several threads at one body. ---------------------------------------------- */
+
+/* Whether it is chunked, sound, and stands between two chunks. */
+bool tw_sealer_is_between(const tw_sealer *sealer);
+bool tw_opener_is_between(const tw_opener *opener);
+tw_body *tw_sealer_body(tw_sealer *sealer);
+tw_body *tw_opener_body(tw_opener *opener);
+/* Every later call gives this error. */
+void tw_sealer_fail(tw_sealer *sealer, tw_err err);
+void tw_opener_fail(tw_opener *opener, tw_err err);
+
+/* How many bytes from the start of `in`, at which a chunk begins, are ordinary chunks that
+ * are there whole, and how many chunks. *goes_on: what follows is but a part of another. */
+size_t tw_opener_scan(const tw_opener *opener, const uint8_t *in, size_t in_len, uint64_t *chunks,
+                      bool *goes_on);
+size_t tw_opener_longest(const tw_opener *opener); /* chunk, with the length before it */
+
+/* What a thread seals or opens with: one of the two. */
+typedef struct tw_hand {
+    tw_sealer *sealer;
+    tw_opener *opener;
+} tw_hand;
+
+/* A piece of a body on its way. Starts zeroed. */
+typedef struct tw_lot {
+    uint8_t *in, *out;
+    size_t in_cap, in_len, out_cap, out_len;
+    size_t take;            /* of the input: what is sealed or opened */
+    uint64_t first, chunks; /* the numbers it has; chunks 0: those that are next */
+    tw_err err;
+    bool done;
+} tw_lot;
+void tw_lot_clear(tw_lot *lot);
+
+size_t tw_hand_bound(const tw_hand *hand, size_t in_len);
+tw_err tw_hand_update(const tw_hand *hand, tw_lot *lot); /* of `take` bytes */
+tw_err tw_hand_final(const tw_hand *hand, tw_lot *lot);  /* of all input */
+bool tw_hand_shares(const tw_hand *hand);                /* whether the next three may be used */
+tw_err tw_hand_reserve(const tw_hand *hand, tw_lot *lot);
+tw_err tw_hand_lend(const tw_hand *hand, tw_hand *out); /* for lots that have numbers */
+void tw_hand_fail(const tw_hand *hand, tw_err err);
+void tw_hand_free(tw_hand *hand);
+
+/*
+ * A team has jobs - 1 threads, started as there is work, and the calling one. Lots go round:
+ * a spare one is filled and handed over; taken back, in the same order, it is done, with
+ * `err` set, and spare again. hand_over is for the lot that spare gave; spare gives NULL while all
+ * are under way, take_back NULL while none is. `body`, `jobs` at least 2, outlives the team.
+ */
+typedef struct tw_team tw_team;
+tw_err tw_team_new(const tw_hand *body, size_t jobs, tw_team **out);
+tw_lot *tw_team_spare(const tw_team *team);
+void tw_team_hand_over(tw_team *team);
+tw_lot *tw_team_take_back(tw_team *team);
+void tw_team_free(tw_team *team);
+
 /* --- Exchanges. ---------------------------------------------------------------- */
 
 enum { TW_ROLE_SENDER = 1, TW_ROLE_RECEIVER = 2 };

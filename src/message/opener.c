@@ -62,6 +62,53 @@ size_t tw_opener_tag_len(const tw_opener *opener)
     return opener->body.tag_len;
 }
 
+bool tw_opener_is_between(const tw_opener *opener)
+{
+    return opener->body.chunked && opener->state == AT_LENGTH && opener->length_len == 0;
+}
+
+tw_body *tw_opener_body(tw_opener *opener)
+{
+    return &opener->body;
+}
+
+void tw_opener_fail(tw_opener *opener, tw_err err)
+{
+    opener->failed = err;
+    opener->state = DONE;
+    tw_buf_free(&opener->held);
+}
+
+size_t tw_opener_longest(const tw_opener *opener)
+{
+    return TW_VARINT_MAX_LEN + opener->body.max_chunk + opener->body.tag_len;
+}
+
+size_t tw_opener_scan(const tw_opener *opener, const uint8_t *in, size_t in_len, uint64_t *chunks,
+                      bool *goes_on)
+{
+    const size_t tag_len = opener->body.tag_len;
+    size_t at = 0;
+
+    *chunks = 0;
+    *goes_on = true;
+    while (at < in_len && in_len - at >= tw_varint_size(in[at])) {
+        size_t length_len = tw_varint_size(in[at]);
+        uint64_t value = tw_varint_read(in + at);
+
+        if (value <= tag_len || value > opener->body.max_chunk + tag_len) {
+            *goes_on = false; /* the final chunk, or none at all */
+            break;
+        }
+        if (in_len - at - length_len < value) {
+            break;
+        }
+        at += length_len + (size_t)value;
+        (*chunks)++;
+    }
+    return at;
+}
+
 /* Every chunk that opens is shorter by a tag than what was held and has come. */
 size_t tw_opener_bound(const tw_opener *opener, size_t in_len)
 {

@@ -11,17 +11,23 @@
  * through in one call, and nothing waits for more than a chunk. */
 #define PUMP_LEN ((size_t)128 << 10)
 
-/* Loops over the push functions. A buffer of plaintext is wiped before it goes. */
+#define MAX_JOBS 256
+
+/* Loops over the push functions. Every buffer is wiped before it goes. */
 
 typedef struct pump {
     tw_pipe pipe;
-    uint8_t *in, *out;
-    size_t in_cap, in_len, out_cap;
+    tw_hand hand;  /* the body */
+    tw_team *team; /* NULL: none */
+    tw_lot own;    /* the one lot without a team */
+    size_t in_cap; /* of a new lot */
+    bool alone;    /* the calling thread works with the body itself, lot by lot */
+    bool short_read;
 } pump;
 
-static tw_err pump_init(pump *self, const tw_pipe *pipe, size_t in_cap, size_t out_cap)
+static tw_err pump_init(pump *self, const tw_pipe *pipe, tw_hand hand, size_t in_cap)
 {
-    *self = (pump){.in_cap = in_cap, .out_cap = out_cap};
+    *self = (pump){.hand = hand, .in_cap = in_cap, .alone = true};
     if (pipe == NULL || !TW_HAS(tw_pipe, pipe, arg) || pipe->read == NULL || pipe->write == NULL) {
         return TW_ERR_INVALID;
     }
@@ -29,123 +35,220 @@ static tw_err pump_init(pump *self, const tw_pipe *pipe, size_t in_cap, size_t o
     self->pipe.write = pipe->write;
     self->pipe.arg = pipe->arg;
     self->pipe.max_whole = TW_HAS(tw_pipe, pipe, max_whole) ? pipe->max_whole : 0;
+    self->pipe.jobs = TW_HAS(tw_pipe, pipe, jobs) ? pipe->jobs : 0;
     if (self->pipe.max_whole == 0) {
         self->pipe.max_whole = DEFAULT_MAX_WHOLE;
     }
-    self->in = OPENSSL_malloc(in_cap);
-    self->out = OPENSSL_malloc(out_cap);
-    return self->in == NULL || self->out == NULL ? TW_ERR_MEMORY : TW_OK;
+    if (self->pipe.jobs > MAX_JOBS) {
+        self->pipe.jobs = MAX_JOBS;
+    }
+    if (self->pipe.jobs > 1 && tw_hand_shares(&self->hand)) {
+        self->alone = false;
+        return tw_team_new(&self->hand, self->pipe.jobs, &self->team);
+    }
+    return TW_OK;
 }
 
-static void pump_clear(pump *self)
+/* Lots that were under way when something failed are lost, and with them the body's place. */
+static tw_err pump_end(pump *self, tw_err err)
 {
-    OPENSSL_clear_free(self->in, self->in_cap);
-    OPENSSL_clear_free(self->out, self->out_cap);
+    if (err != TW_OK && self->team != NULL) {
+        tw_hand_fail(&self->hand, err);
+    }
+    tw_team_free(self->team);
+    tw_lot_clear(&self->own);
+    return err;
 }
 
-/* Reads until there are `enough` bytes, taking what else the reader has ready; *ended at
- * its end. */
-static tw_err fill(pump *self, size_t enough, bool *ended)
+/* Both keep what the buffer holds. */
+static tw_err grow(uint8_t **buf, size_t *cap, size_t need)
 {
-    while (self->in_len < enough && !*ended) {
-        size_t len = 0;
-        size_t room = self->in_cap - self->in_len;
+    uint8_t *larger;
 
-        if (self->pipe.read(self->pipe.arg, self->in + self->in_len, room, &len) != TW_OK ||
-            len > room) {
-            return TW_ERR_IO;
+    if (need <= *cap) {
+        return TW_OK;
+    }
+    larger = OPENSSL_clear_realloc(*buf, *cap, need);
+    if (larger == NULL) {
+        return TW_ERR_MEMORY;
+    }
+    *buf = larger;
+    *cap = need;
+    return TW_OK;
+}
+
+static tw_err double_in(tw_lot *lot, size_t most)
+{
+    size_t cap = lot->in_cap > most / 2 ? most : lot->in_cap * 2;
+
+    return cap <= lot->in_cap ? TW_ERR_LIMIT : grow(&lot->in, &lot->in_cap, cap);
+}
+
+static tw_err write_out(pump *self, const tw_lot *lot)
+{
+    if (lot->out_len == 0) {
+        return TW_OK;
+    }
+    return self->pipe.write(self->pipe.arg, lot->out, lot->out_len) == TW_OK ? TW_OK : TW_ERR_IO;
+}
+
+/* --- Lots on their way. -------------------------------------------------------------------- */
+
+static tw_err write_oldest(pump *self, bool *none)
+{
+    tw_lot *lot = tw_team_take_back(self->team);
+
+    *none = lot == NULL;
+    if (lot == NULL) {
+        return TW_OK;
+    }
+    return lot->err == TW_OK ? write_out(self, lot) : lot->err;
+}
+
+/* Until no lot is under way. */
+static tw_err drain(pump *self)
+{
+    bool none = self->team == NULL;
+    tw_err err = TW_OK;
+
+    while (err == TW_OK && !none) {
+        err = write_oldest(self, &none);
+    }
+    return err;
+}
+
+/* A lot to be filled, which begins with `rest`. */
+static tw_err next_lot(pump *self, const uint8_t *rest, size_t rest_len, tw_lot **out)
+{
+    tw_lot *lot = &self->own;
+    size_t need = rest_len < self->in_cap ? self->in_cap : tw_add(rest_len, 1);
+    bool none;
+    tw_err err = TW_OK;
+
+    while (err == TW_OK && self->team != NULL && (lot = tw_team_spare(self->team)) == NULL) {
+        err = write_oldest(self, &none);
+    }
+    if (err == TW_OK) {
+        err = grow(&lot->in, &lot->in_cap, need);
+    }
+    if (err == TW_OK) {
+        if (rest_len > 0) {
+            memmove(lot->in, rest, rest_len);
         }
-        self->in_len += len;
+        lot->in_len = rest_len;
+        *out = lot;
+    }
+    return err;
+}
+
+/* Passes on the first `take` bytes of a lot, `chunks` chunks, and goes on with the rest in
+ * the next one. */
+static tw_err pass_on(pump *self, tw_lot **lot, size_t take, uint64_t chunks)
+{
+    tw_lot *full = *lot;
+    tw_err err = grow(&full->out, &full->out_cap, tw_hand_bound(&self->hand, take));
+
+    full->take = take;
+    full->chunks = self->alone ? 0 : chunks;
+    if (err == TW_OK && self->alone) {
+        err = tw_hand_update(&self->hand, full);
+        if (err == TW_OK) {
+            err = write_out(self, full);
+        }
+    } else if (err == TW_OK) {
+        err = tw_hand_reserve(&self->hand, full);
+        if (err == TW_OK) {
+            tw_team_hand_over(self->team);
+        }
+    }
+    return err == TW_OK ? next_lot(self, full->in + take, full->in_len - take, lot) : err;
+}
+
+/* Reads until there are `enough` bytes, taking what else the reader has ready; *ended at its
+ * end. While it may have to wait nothing is held back, and that is after a short read. */
+static tw_err fill(pump *self, tw_lot *lot, size_t enough, bool *ended)
+{
+    while (lot->in_len < enough && !*ended) {
+        size_t len = 0;
+        size_t room = lot->in_cap - lot->in_len;
+        tw_err err = self->short_read ? drain(self) : TW_OK;
+
+        if (err != TW_OK) {
+            return err;
+        }
+        if (self->pipe.read(self->pipe.arg, lot->in + lot->in_len, room, &len) != TW_OK ||
+            len > room) {
+            err = drain(self);
+            return err == TW_OK ? TW_ERR_IO : err;
+        }
+        lot->in_len += len;
+        self->short_read = len < room;
         *ended = len == 0;
     }
     return TW_OK;
 }
 
-static tw_err drain(pump *self, size_t len)
-{
-    if (len == 0) {
-        return TW_OK;
-    }
-    return self->pipe.write(self->pipe.arg, self->out, len) == TW_OK ? TW_OK : TW_ERR_IO;
-}
-
-/* The output grows to what one call may need. */
-static tw_err ensure_out(pump *self, size_t need)
-{
-    uint8_t *larger;
-
-    if (need <= self->out_cap) {
-        return TW_OK;
-    }
-    larger = OPENSSL_clear_realloc(self->out, self->out_cap, need);
-    if (larger == NULL) {
-        return TW_ERR_MEMORY;
-    }
-    self->out = larger;
-    self->out_cap = need;
-    return TW_OK;
-}
-
-/* Doubles the input for a message that is taken as one piece. */
-static tw_err grow_in(pump *self, size_t most)
-{
-    size_t cap = self->in_cap > most / 2 ? most : self->in_cap * 2;
-    uint8_t *larger;
-
-    if (self->in_len > most || cap <= self->in_cap) {
-        return TW_ERR_LIMIT;
-    }
-    larger = OPENSSL_clear_realloc(self->in, self->in_cap, cap);
-    if (larger == NULL) {
-        return TW_ERR_MEMORY;
-    }
-    self->in = larger;
-    self->in_cap = cap;
-    return TW_OK;
-}
-
 /* Reads all of a whole message, up to `most` bytes. */
-static tw_err fill_whole(pump *self, size_t most)
+static tw_err fill_whole(pump *self, tw_lot *lot, size_t most)
 {
     bool ended = false;
-    tw_err err = fill(self, self->in_cap, &ended);
+    tw_err err = fill(self, lot, lot->in_cap, &ended);
 
     while (err == TW_OK && !ended) {
-        err = grow_in(self, tw_add(most, 1)); /* one more shows what is too long */
+        err = lot->in_len > most ? TW_ERR_LIMIT
+                                 : double_in(lot, tw_add(most, 1)); /* one more shows it */
         if (err == TW_OK) {
-            err = fill(self, self->in_cap, &ended);
+            err = fill(self, lot, lot->in_cap, &ended);
         }
     }
-    return err == TW_OK && self->in_len > most ? TW_ERR_LIMIT : err;
+    return err == TW_OK && lot->in_len > most ? TW_ERR_LIMIT : err;
 }
 
-/* Seals the whole chunks that have been read; what is left moves to the front. */
-static tw_err seal_chunks(pump *self, tw_sealer *sealer, size_t chunk)
+/* The end of the message is for the body itself, when all before it is through. */
+static tw_err finish(pump *self, tw_lot *lot)
 {
-    size_t take = self->in_len - self->in_len % chunk;
-    size_t len = 0;
-    tw_err err = tw_sealer_update(sealer, self->in, take, self->out, self->out_cap, &len);
-
-    self->in_len -= take;
-    memmove(self->in, self->in + take, self->in_len);
-    return err == TW_OK ? drain(self, len) : err;
-}
-
-static tw_err seal_last(pump *self, tw_sealer *sealer)
-{
-    size_t len = 0;
-    tw_err err = ensure_out(self, tw_sealer_bound(sealer, self->in_len));
+    tw_err err = drain(self);
 
     if (err == TW_OK) {
-        err = tw_sealer_final(sealer, self->in, self->in_len, self->out, self->out_cap, &len);
+        err = grow(&lot->out, &lot->out_cap, tw_hand_bound(&self->hand, lot->in_len));
     }
-    return err == TW_OK ? drain(self, len) : err;
+    if (err == TW_OK) {
+        err = tw_hand_final(&self->hand, lot);
+    }
+    return err == TW_OK ? write_out(self, lot) : err;
+}
+
+static tw_err pump_whole(pump *self, size_t most)
+{
+    tw_lot *lot;
+    tw_err err = next_lot(self, NULL, 0, &lot);
+
+    if (err == TW_OK) {
+        err = fill_whole(self, lot, most);
+    }
+    return err == TW_OK ? finish(self, lot) : err;
+}
+
+static tw_err seal_chunks(pump *self, size_t chunk)
+{
+    bool ended = false;
+    tw_lot *lot;
+    tw_err err = next_lot(self, NULL, 0, &lot);
+
+    while (err == TW_OK && !ended) {
+        err = fill(self, lot, chunk, &ended);
+        if (err == TW_OK && !ended) {
+            size_t take = lot->in_len - lot->in_len % chunk;
+
+            err = pass_on(self, &lot, take, take / chunk);
+        }
+    }
+    return err == TW_OK ? finish(self, lot) : err;
 }
 
 tw_err tw_sealer_pump(tw_sealer *sealer, const tw_pipe *pipe)
 {
     size_t chunk, cap;
-    bool ended = false;
     pump self;
     tw_err err;
 
@@ -154,41 +257,59 @@ tw_err tw_sealer_pump(tw_sealer *sealer, const tw_pipe *pipe)
     }
     chunk = tw_sealer_chunk(sealer);
     cap = chunk == 0 ? TW_CHUNK_LEN : chunk < PUMP_LEN ? PUMP_LEN - PUMP_LEN % chunk : chunk;
-    err = pump_init(&self, pipe, cap, tw_sealer_bound(sealer, cap));
-    if (err == TW_OK && chunk == 0) {
-        err = fill_whole(&self, self.pipe.max_whole);
-        ended = true;
+    err = pump_init(&self, pipe, (tw_hand){.sealer = sealer}, cap);
+    if (err == TW_OK) {
+        err = chunk == 0 ? pump_whole(&self, self.pipe.max_whole) : seal_chunks(&self, chunk);
     }
-    while (err == TW_OK && !ended) {
-        err = fill(&self, chunk, &ended);
-        if (err == TW_OK && !ended) {
-            err = seal_chunks(&self, sealer, chunk);
+    return pump_end(&self, err);
+}
+
+/* Passes on the chunks that lie whole in a lot, for threads to open. What is none of these is
+ * for the opener itself: the beginning of the final chunk, or nonsense. */
+static tw_err share_lot(pump *self, const tw_opener *opener, tw_lot **lot)
+{
+    uint64_t chunks;
+    bool goes_on;
+    size_t take = tw_opener_scan(opener, (*lot)->in, (*lot)->in_len, &chunks, &goes_on);
+    tw_err err = TW_OK;
+
+    if (take > 0) {
+        err = pass_on(self, lot, take, chunks);
+    }
+    if (err == TW_OK && !goes_on) {
+        err = drain(self);
+        self->alone = true;
+        if (err == TW_OK) {
+            err = pass_on(self, lot, (*lot)->in_len, 0);
         }
     }
-    if (err == TW_OK) {
-        err = seal_last(&self, sealer);
-    }
-    pump_clear(&self);
     return err;
 }
 
-/* Opens what has been read, and with `final` what is held. */
-static tw_err open_read(pump *self, tw_opener *opener, bool final)
+static tw_err open_chunks(pump *self, const tw_opener *opener)
 {
-    size_t len = 0;
-    tw_err err = ensure_out(self, tw_opener_bound(opener, self->in_len));
+    size_t longest = tw_opener_longest(opener);
+    bool ended = false;
+    tw_lot *lot;
+    tw_err err = next_lot(self, NULL, 0, &lot);
 
-    if (err == TW_OK) {
-        err = (final ? tw_opener_final : tw_opener_update)(opener, self->in, self->in_len,
-                                                           self->out, self->out_cap, &len);
-        self->in_len = 0;
+    while (err == TW_OK && !ended) {
+        if (lot->in_len == lot->in_cap) { /* with a part of one chunk */
+            err = double_in(lot, longest);
+        }
+        if (err == TW_OK) {
+            err = fill(self, lot, lot->in_len + 1, &ended);
+        }
+        if (err == TW_OK && !ended) {
+            err = self->alone ? pass_on(self, &lot, lot->in_len, 0) : share_lot(self, opener, &lot);
+        }
     }
-    return err == TW_OK ? drain(self, len) : err;
+    return err == TW_OK ? finish(self, lot) : err;
 }
 
 tw_err tw_opener_pump(tw_opener *opener, const tw_pipe *pipe)
 {
-    bool ended = false, whole;
+    bool whole;
     pump self;
     tw_err err;
 
@@ -196,21 +317,10 @@ tw_err tw_opener_pump(tw_opener *opener, const tw_pipe *pipe)
         return TW_ERR_INVALID;
     }
     whole = tw_opener_is_whole(opener);
-    err = pump_init(&self, pipe, whole ? TW_CHUNK_LEN : PUMP_LEN,
-                    whole ? TW_CHUNK_LEN : PUMP_LEN + TW_CHUNK_LEN);
-    if (err == TW_OK && whole) {
-        err = fill_whole(&self, tw_add(self.pipe.max_whole, tw_opener_tag_len(opener)));
-        ended = true;
-    }
-    while (err == TW_OK && !ended) {
-        err = fill(&self, 1, &ended);
-        if (err == TW_OK && !ended) {
-            err = open_read(&self, opener, false);
-        }
-    }
+    err = pump_init(&self, pipe, (tw_hand){.opener = opener}, whole ? TW_CHUNK_LEN : PUMP_LEN);
     if (err == TW_OK) {
-        err = open_read(&self, opener, true);
+        err = whole ? pump_whole(&self, tw_add(self.pipe.max_whole, tw_opener_tag_len(opener)))
+                    : open_chunks(&self, opener);
     }
-    pump_clear(&self);
-    return err;
+    return pump_end(&self, err);
 }

@@ -51,6 +51,21 @@ size_t tw_sealer_chunk(const tw_sealer *sealer)
     return can_stream(&sealer->body) ? TW_CHUNK_LEN : 0;
 }
 
+bool tw_sealer_is_between(const tw_sealer *sealer)
+{
+    return sealer->body.chunked && sealer->state == FRESH && sealer->failed == TW_OK;
+}
+
+tw_body *tw_sealer_body(tw_sealer *sealer)
+{
+    return &sealer->body;
+}
+
+void tw_sealer_fail(tw_sealer *sealer, tw_err err)
+{
+    sealer->failed = err;
+}
+
 size_t tw_sealer_bound(const tw_sealer *sealer, size_t in_len)
 {
     const tw_body *body;

@@ -71,6 +71,19 @@ class Memory(TokenCase):
         self.assertTrue(filecmp.cmp(self.path("req"), self.path("again"), shallow=False))
         self.small("inspect", self.piped(["inspect", "req"], [], lambda piece: None))
 
+    def test_two_jobs(self):
+        block = os.urandom(1 << 20)
+        sent, came = hashlib.sha256(), hashlib.sha256()
+        self.key_and_config()
+        for _ in range(SIZE >> 20):
+            sent.update(block)
+        self.small("request --jobs 2", self.piped(
+            ["request", "--to", "config", "--chunked", "--jobs", "2", "-o", "req"],
+            (block for _ in range(SIZE >> 20)), None))
+        self.small("accept --jobs 2", self.piped(
+            ["accept", "--key", "key", "--chunked", "--jobs", "2", "req"], [], came.update))
+        self.assertEqual(came.digest(), sent.digest())
+
     def test_a_hundred_receivers_share_one_body(self):
         block = os.urandom(1 << 20)
         sent, came = hashlib.sha256(), hashlib.sha256()

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bodies that are not what was sealed. */
+#include <stdio.h>
+
+#include "check.h"
+#include "jobs.h"
+
+/* The same error as with one thread, and nothing from where it first goes wrong. */
+static void must_refuse(const bed *b, bytes body, size_t good, const char *what)
+{
+    message m = b->m;
+    bytes one, out;
+    tw_err err;
+
+    m.body = body;
+    err = opened_by(&b->p, &m, 0, 1, &one);
+    must(err != TW_OK);
+    for (size_t i = 0; i < JOBS; i++) {
+        for (size_t most = 0; most <= 20000; most += 20000) {
+            size_t mark = bytes_mark();
+
+            check_note("%s after %zu bytes, reads of %zu, %zu jobs", what, good, most, jobs_of[i]);
+            must_err(err, opened_by(&b->p, &m, most, jobs_of[i], &out));
+            must(bytes_starts(b->plain, out) && out.len <= good);
+            bytes_release(mark);
+        }
+    }
+}
+
+static void a_flipped_byte_in_any_chunk_ends_it_there(void)
+{
+    static const size_t places[] = {0, 1, 2, 3, 4, 5000, 4 + CHUNK - 1, 4 + CHUNK + 15};
+    bed b;
+
+    bed_start(&b);
+    for (size_t c = 0; c <= CHUNKS; c++) {
+        size_t mark = bytes_mark();
+        bytes body = bytes_of(b.m.body.data, b.m.body.len);
+        size_t at = c * b.piece + places[c % (sizeof(places) / sizeof(places[0]))];
+
+        at = at < body.len ? at : body.len - 1;
+        body.data[at] ^= 0x81;
+        must_refuse(&b, body, c * CHUNK, "a flipped byte");
+        bytes_release(mark);
+    }
+    peers_end(&b.p);
+    bytes_release(0);
+    (void)puts("ok: a flipped byte in any chunk ends it there");
+}
+
+static void a_cut_stream_is_never_complete(void)
+{
+    bed b;
+
+    bed_start(&b);
+    for (size_t c = 0; c <= CHUNKS; c += 3) {
+        for (size_t more = 0; more < 8; more++) {
+            size_t len = c * b.piece + more * more * more * 50;
+
+            must_refuse(&b, bytes_part(b.m.body, 0, len < b.m.body.len ? len : b.m.body.len - 1),
+                        len / b.piece * CHUNK, "a cut");
+        }
+    }
+    peers_end(&b.p);
+    bytes_release(0);
+    (void)puts("ok: a cut stream is never complete");
+}
+
+static void chunks_out_of_order_are_refused(void)
+{
+    bed b;
+
+    bed_start(&b);
+    for (size_t c = 0; c + 1 < CHUNKS; c += 5) {
+        bytes before = bytes_part(b.m.body, 0, c * b.piece);
+        bytes one = bytes_part(b.m.body, c * b.piece, b.piece);
+        bytes two = bytes_part(b.m.body, (c + 1) * b.piece, b.piece);
+        bytes after = bytes_from(b.m.body, (c + 2) * b.piece);
+        size_t mark = bytes_mark();
+
+        must_refuse(&b, bytes_cat(bytes_cat(before, two), bytes_cat(one, after)), c * CHUNK,
+                    "two in the other order");
+        must_refuse(&b, bytes_cat(before, bytes_cat(two, after)), c * CHUNK, "one left out");
+        must_refuse(&b, bytes_cat(bytes_cat(before, one), bytes_cat(one, bytes_cat(two, after))),
+                    (c + 1) * CHUNK, "one twice");
+        must_refuse(&b, bytes_cat(before, bytes_cat(bytes_hex("00"), bytes_from(b.m.body, c))),
+                    c * CHUNK, "a final chunk in the middle");
+        bytes_release(mark);
+    }
+    peers_end(&b.p);
+    bytes_release(0);
+    (void)puts("ok: chunks out of order are refused");
+}
+
+void refusals(void)
+{
+    a_flipped_byte_in_any_chunk_ends_it_there();
+    a_cut_stream_is_never_complete();
+    chunks_out_of_order_are_refused();
+}
