@@ -1,6 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stage.h"
 
+const setting settings[] = {
+    {"p256", TW_KEM_P256_HKDF_SHA256, TW_KDF_HKDF_SHA256, TW_AEAD_AES_128_GCM, 32, NULL},
+    {"p384", TW_KEM_P384_HKDF_SHA384, TW_KDF_HKDF_SHA384, TW_AEAD_AES_256_GCM, 48, NULL},
+    {"p521", TW_KEM_P521_HKDF_SHA512, TW_KDF_HKDF_SHA512, TW_AEAD_CHACHA20_POLY1305, 66, NULL},
+    {"x25519", TW_KEM_X25519_HKDF_SHA256, TW_KDF_HKDF_SHA256, TW_AEAD_CHACHA20_POLY1305, 32, NULL},
+    {"x448", TW_KEM_X448_HKDF_SHA512, TW_KDF_HKDF_SHA512, TW_AEAD_AES_256_GCM, 56, NULL},
+    {"p256 by query", TW_KEM_P256_HKDF_SHA256, TW_KDF_HKDF_SHA256, TW_AEAD_AES_128_GCM, 32,
+     "provider=default"},
+    {"x25519 by query", TW_KEM_X25519_HKDF_SHA256, TW_KDF_HKDF_SHA256, TW_AEAD_CHACHA20_POLY1305,
+     32, "provider=default"},
+    {.name = NULL},
+};
+
 stage st;
 
 void stage_begin(const setting *s)

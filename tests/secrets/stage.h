@@ -18,6 +18,8 @@ typedef struct setting {
     const char *properties;
 } setting;
 
+extern const setting settings[]; /* ends with a NULL name */
+
 /* What live objects hold, by the names that the seam gives. */
 #define KEY      "private_key candidate sk KDF_output"
 #define BODY     "key AEAD_key base_nonce nonce keystream KDF_output"
