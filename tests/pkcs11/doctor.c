@@ -89,6 +89,18 @@ Test(doctor, under_never_export_dh_the_other_way_is_used_and_what_is_left_open_t
     must(strstr(finding_of(&f, "speed")->text, ", ") == NULL); /* no threads for one session */
 }
 
+/* What a token calls itself is for it to say, and for no terminal to obey. */
+Test(doctor, a_name_with_control_characters_is_cleaned)
+{
+    stand_softhsm(&s);
+    stand_add(&s, "a\033b");
+    s.token = "a%1Bb";
+    make_key(TW_KEM_P256_HKDF_SHA256, "a");
+    f = (findings){0};
+    must_ok(check_key(&s, ";object=a", NULL, &f));
+    must_say(&f, "token", "'a?b' (");
+}
+
 Test(doctor, a_key_pair_is_made_only_where_it_may_be)
 {
     const tw_token_check_options none = {.size = sizeof(none), .no_scratch = true};
