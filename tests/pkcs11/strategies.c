@@ -67,11 +67,23 @@ static void must_not_serve(tw_key *key, const strategy *way)
     stand_forget(&s);
 }
 
-/* `names` are the ways that the token can go, on the first `count` of the curves. */
+/* 3.87 has none, 3.110 has. */
+static bool is_nss_with_x25519(void)
+{
+    CK_INFO info;
+
+    must(stand_raw(&s)->C_GetInfo(&info) == CKR_OK);
+    must(info.libraryVersion.major == 3);
+    return info.libraryVersion.minor >= 110;
+}
+
+/* `names` are the ways that the token can go, on the first `count` of the curves, and one more of a
+ * newer NSS. */
 static void table(size_t count, const char *names)
 {
     tw_token *token = stand_open(&s);
 
+    count += s.nss && is_nss_with_x25519();
     for (size_t i = 0; i < count; i++) {
         const char labels[2][2] = {{(char)('a' + i), '\0'}, {(char)('A' + i), '\0'}};
         tw_key *receiver = stand_key(&s, token, kems[i], labels[0]),
