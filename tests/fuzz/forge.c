@@ -238,6 +238,16 @@ static void check_one(const forgery *f, const outcome *want, bytes body, tw_open
     stream_end(&s);
 }
 
+static void check_pump(const forgery *f, const outcome *want, bytes body, tw_opener *opener,
+                       size_t jobs)
+{
+    bytes out;
+
+    must_err(want->err, push_pumped(opener, body, &f->pieces, jobs, &out));
+    must(want->err == TW_OK ? bytes_equal(want->plain, out) : bytes_starts(want->plain, out));
+    tw_opener_free(opener);
+}
+
 void forge_check(const forgery *f, const keys *k, bytes in, tw_opener *(*open)(void *arg),
                  void *arg)
 {
@@ -247,4 +257,6 @@ void forge_check(const forgery *f, const keys *k, bytes in, tw_opener *(*open)(v
 
     check_one(f, &want, body, open(arg), &f->pieces);
     check_one(f, &want, body, open(arg), &at_once);
+    check_pump(f, &want, body, open(arg), 1);
+    check_pump(f, &want, body, open(arg), 3);
 }

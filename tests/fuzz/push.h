@@ -18,4 +18,7 @@ size_t pieces_next(const pieces *p, size_t *at, size_t left);
 /* push_body gives a body to an opener; a whole message takes final alone. */
 tw_err push_body(stream *s, bool chunked, bytes body, const pieces *p);
 
+/* push_pumped has a pump of that many threads open it. */
+tw_err push_pumped(tw_opener *opener, bytes body, const pieces *p, size_t jobs, bytes *out);
+
 #endif

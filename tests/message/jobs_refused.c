@@ -66,6 +66,42 @@ static void a_cut_stream_is_never_complete(void)
     (void)puts("ok: a cut stream is never complete");
 }
 
+/* A short message whose lengths are of one byte and of two, cut and changed at every byte. */
+static void every_byte_counts(void)
+{
+    static const size_t sizes[] = {1, 20, 100};
+    peers p;
+
+    start(&p, TW_AEAD_AES_128_GCM);
+    for (size_t i = 0; i < 3; i++) {
+        message m = {.kind = KIND_RESPONSE, .format = format_of(true, sizes[i])};
+        bytes plain = bytes_noise(5 * sizes[i] + 3, 8), whole, one, out;
+        size_t mark = bytes_mark();
+
+        whole = sealed_by(&p, &m, plain, 0, 1);
+        for (size_t n = 0; n < 2 * whole.len; n++) {
+            tw_err err;
+
+            m.body = n % 2 == 0 ? bytes_part(whole, 0, n / 2) : bytes_of(whole.data, whole.len);
+            if (n % 2 == 1) {
+                m.body.data[n / 2] ^= 0x41;
+            }
+            check_note("byte %zu of chunks of %zu, %s", n / 2, sizes[i],
+                       n % 2 == 0 ? "cut" : "new");
+            err = opened_by(&p, &m, 0, 1, &one);
+            must(err != TW_OK);
+            must_err(err, opened_by(&p, &m, 0, 2, &out));
+            must(bytes_starts(plain, out));
+            must_err(err, opened_by(&p, &m, 7, 2, &out));
+            must(bytes_starts(plain, out));
+        }
+        bytes_release(mark);
+    }
+    peers_end(&p);
+    bytes_release(0);
+    (void)puts("ok: every byte counts");
+}
+
 static void chunks_out_of_order_are_refused(void)
 {
     bed b;
@@ -96,5 +132,6 @@ void refusals(void)
 {
     a_flipped_byte_in_any_chunk_ends_it_there();
     a_cut_stream_is_never_complete();
+    every_byte_counts();
     chunks_out_of_order_are_refused();
 }
