@@ -52,17 +52,6 @@ static inline size_t tw_varint_size(uint8_t first)
 }
 uint64_t tw_varint_read(const uint8_t *in);
 
-/* A growing buffer for secrets: what it leaves behind is wiped. Starts zeroed. */
-typedef struct tw_buf {
-    uint8_t *data;
-    size_t len, cap;
-} tw_buf;
-
-/* tw_buf_append copies `len` bytes to the end. It at least doubles when it grows,
- * but never goes beyond `most` bytes, which the caller has checked to suffice. */
-tw_err tw_buf_append(tw_buf *buf, const uint8_t *in, size_t len, size_t most);
-void tw_buf_free(tw_buf *buf);
-
 /*
  * Slots hold idle objects that are dear to make and serve one thread at a time.
  * Taking and giving are single atomic exchanges; a thread looks first where it
@@ -82,5 +71,22 @@ typedef struct tw_slots {
  * NULL when all are out; give returns false when it is full: free the object. */
 void *tw_slots_take(const tw_slots *slots);
 bool tw_slots_give(const tw_slots *slots, void *object);
+
+/* A growing buffer for secrets: what it leaves behind is wiped. Starts zeroed. */
+typedef struct tw_buf {
+    uint8_t *data;
+    size_t len, cap;
+} tw_buf;
+
+/* tw_buf_append copies `len` bytes to the end. It at least doubles when it grows,
+ * but never goes beyond `most` bytes, which the caller has checked to suffice. */
+tw_err tw_buf_append(tw_buf *buf, const uint8_t *in, size_t len, size_t most);
+void tw_buf_free(tw_buf *buf);
+
+/* An empty buffer can lie in slots while nobody needs it: its streams then share it. give
+ * frees it when they are full; take leaves *buf empty when they are. What was in it is not
+ * wiped before it is freed: for bytes that were on the wire. */
+void tw_buf_give(tw_buf *buf, const tw_slots *idle);
+void tw_buf_take(tw_buf *buf, const tw_slots *idle);
 
 #endif

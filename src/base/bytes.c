@@ -66,3 +66,24 @@ void tw_buf_free(tw_buf *buf)
     OPENSSL_clear_free(buf->data, buf->cap);
     *buf = (tw_buf){0};
 }
+
+/* An idle buffer begins with its own length. */
+void tw_buf_give(tw_buf *buf, const tw_slots *idle)
+{
+    if (buf->cap >= sizeof(buf->cap)) {
+        memcpy(buf->data, &buf->cap, sizeof(buf->cap));
+        if (tw_slots_give(idle, buf->data)) {
+            *buf = (tw_buf){0};
+        }
+    }
+    tw_buf_free(buf);
+}
+
+void tw_buf_take(tw_buf *buf, const tw_slots *idle)
+{
+    buf->data = tw_slots_take(idle);
+    buf->len = buf->cap = 0;
+    if (buf->data != NULL) {
+        memcpy(&buf->cap, buf->data, sizeof(buf->cap));
+    }
+}

@@ -181,6 +181,7 @@ typedef struct tw_kit {
     tw_provider provider;
     tw_hash hash;
     tw_cipher cipher; /* cipher.alg is NULL for TW_AEAD_EXPORT_ONLY */
+    tw_slots buffers; /* for the chunks that its streams hold: tw_buf_give */
 } tw_kit;
 
 /* TW_ERR_INVALID: an id that this provider lacks. */

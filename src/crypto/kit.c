@@ -69,11 +69,21 @@ tw_kit *tw_kit_ref(tw_kit *kit)
     return kit;
 }
 
+static void clear_buffers(const tw_slots *buffers)
+{
+    tw_buf buf;
+
+    for (tw_buf_take(&buf, buffers); buf.data != NULL; tw_buf_take(&buf, buffers)) {
+        tw_buf_free(&buf);
+    }
+}
+
 void tw_kit_unref(tw_kit *kit)
 {
     if (kit != NULL && atomic_fetch_sub_explicit(&kit->refs, 1, memory_order_acq_rel) == 1) {
         tw_hash_clear(&kit->hash);
         tw_cipher_clear(&kit->cipher);
+        clear_buffers(&kit->buffers);
         OPENSSL_free(kit);
     }
 }

@@ -103,6 +103,7 @@ typedef struct tw_builtin_suite {
     tw_kem *own_kem; /* NULL with tw_suite_with_kem */
     const tw_kem *kem;
     tw_kit *kit;
+    _Atomic(tw_kit *) wider; /* NULL until tw_suite_wider_kit is asked for it */
     tw_suite_id id;
     uint8_t no_psk_id_hash[TW_MAX_HASH];
     tw_slots contexts; /* tw_context_cache, see schedule.c */
@@ -124,6 +125,9 @@ void tw_schedule_clear(tw_builtin_suite *suite);
 
 /* The kit of a suite's ids, with a reference of the caller's. */
 tw_err tw_suite_kit(const tw_suite *suite, tw_kit **out);
+
+/* The same with AES-256-GCM in the AEAD's place; a built-in suite makes one and keeps it. */
+tw_err tw_suite_wider_kit(const tw_suite *suite, tw_kit **out);
 
 /* TW_ERR_KEY when a built-in suite's KEM refuses the public key; any other suite
  * has no say before it encapsulates. */

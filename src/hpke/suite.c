@@ -81,6 +81,7 @@ static void suite_free(tw_suite *suite)
     tw_schedule_clear(self);
     tw_nonces_clear(&self->nonces);
     tw_kit_unref(self->kit);
+    tw_kit_unref(atomic_load(&self->wider));
     tw_kem_free(self->own_kem);
     OPENSSL_free(self);
 }
@@ -164,6 +165,39 @@ tw_err tw_suite_kit(const tw_suite *suite, tw_kit **out)
         return TW_OK;
     }
     return tw_kit_new(suite->kdf_id, suite->aead_id, NULL, out);
+}
+
+/* Two threads may make one at once; the first to put it there is kept. */
+static tw_err make_wider(tw_builtin_suite *self, tw_kit **out)
+{
+    tw_kit *made, *first = NULL;
+    tw_err err = tw_kit_new(self->base.kdf_id, TW_AEAD_AES_256_GCM, &self->kit->provider, &made);
+
+    if (err != TW_OK) {
+        return err;
+    }
+    if (!atomic_compare_exchange_strong(&self->wider, &first, made)) {
+        tw_kit_unref(made);
+        made = first;
+    }
+    *out = tw_kit_ref(made);
+    return TW_OK;
+}
+
+tw_err tw_suite_wider_kit(const tw_suite *suite, tw_kit **out)
+{
+    const tw_builtin_suite *builtin = tw_builtin_suite_of(suite);
+    tw_kit *kit;
+
+    if (builtin == NULL) {
+        return tw_kit_new(suite->kdf_id, TW_AEAD_AES_256_GCM, NULL, out);
+    }
+    kit = atomic_load(&builtin->wider);
+    if (kit == NULL) {
+        return make_wider((tw_builtin_suite *)builtin, out);
+    }
+    *out = tw_kit_ref(kit);
+    return TW_OK;
 }
 
 tw_err tw_suite_check_public(const tw_suite *suite, const uint8_t *pk)

@@ -24,16 +24,8 @@ const char tw_multi_aad[15] = {'m', 'u', 'l', 't', 'i', '-', 'e', 'n',
  * calls AES-128-GCM is AES-256-GCM for the body. */
 tw_err tw_content_kit(const tw_suite *suite, tw_kit **out)
 {
-    tw_kit *own;
-    tw_err err = tw_suite_kit(suite, &own);
-
-    if (err != TW_OK || suite->aead_id != TW_AEAD_AES_128_GCM) {
-        *out = own;
-        return err;
-    }
-    err = tw_kit_new(suite->kdf_id, TW_AEAD_AES_256_GCM, &own->provider, out);
-    tw_kit_unref(own);
-    return err;
+    return suite->aead_id == TW_AEAD_AES_128_GCM ? tw_suite_wider_kit(suite, out)
+                                                 : tw_suite_kit(suite, out);
 }
 
 size_t tw_multi_head_len(const tw_suite *suite)

@@ -43,11 +43,30 @@ tw_err tw_opener_make(tw_body *body, tw_opener **out)
     return TW_OK;
 }
 
+/* A stream that waits between two chunks holds no buffer of the common length: the next
+ * stream to need one has it. What is longer stays, for it was the caller's wish. */
+static void let_go(tw_opener *self)
+{
+    self->held.len = 0;
+    if (self->held.data != NULL && self->held.cap <= TW_CHUNK_LEN + self->body.tag_len) {
+        tw_buf_give(&self->held, &self->body.kit->buffers);
+    }
+}
+
+static tw_err hold(tw_opener *self, const uint8_t *in, size_t len, size_t most)
+{
+    if (self->held.data == NULL) {
+        tw_buf_take(&self->held, &self->body.kit->buffers);
+    }
+    return tw_buf_append(&self->held, in, len, most);
+}
+
 void tw_opener_free(tw_opener *opener)
 {
     if (opener != NULL) {
-        tw_body_clear(&opener->body);
+        let_go(opener);
         tw_buf_free(&opener->held);
+        tw_body_clear(&opener->body);
         OPENSSL_free(opener);
     }
 }
@@ -198,7 +217,7 @@ static tw_err take_chunk(tw_opener *self, passage *flow)
         err = open_chunk(self, flow->in, take, false, flow);
     } else {
         take = flow->in_len < take ? flow->in_len : take;
-        err = tw_buf_append(&self->held, flow->in, take, self->chunk_len);
+        err = hold(self, flow->in, take, self->chunk_len);
         if (err != TW_OK || self->held.len < self->chunk_len) {
             skip(flow, take);
             return err;
@@ -206,7 +225,7 @@ static tw_err take_chunk(tw_opener *self, passage *flow)
         err = open_chunk(self, self->held.data, self->chunk_len, false, flow);
     }
     skip(flow, take);
-    self->held.len = 0;
+    let_go(self);
     self->state = AT_LENGTH;
     return err;
 }
@@ -224,8 +243,7 @@ static tw_err take_ordinary(tw_opener *self, passage *flow)
 
 static tw_err hold_final(tw_opener *self, const passage *flow)
 {
-    return tw_buf_append(&self->held, flow->in, flow->in_len,
-                         self->body.max_chunk + self->body.tag_len);
+    return hold(self, flow->in, flow->in_len, self->body.max_chunk + self->body.tag_len);
 }
 
 static tw_err end_chunks(tw_opener *self, passage *flow)
@@ -304,6 +322,7 @@ static tw_err open_call(tw_opener *self, const uint8_t *in, size_t in_len, bool 
     }
     if (final || err != TW_OK) {
         self->state = DONE;
+        let_go(self);
         tw_buf_free(&self->held);
     }
     return err;

@@ -167,3 +167,36 @@ Test(base, wiping_clears_and_takes_null)
     must(secret[15] == 0xff);
     tw_wipe(NULL, 0);
 }
+
+Test(base, an_idle_buffer_is_taken_by_the_next)
+{
+    static tw_slots idle;
+    tw_buf buf = {0}, other, many[TW_SLOTS + 1] = {0};
+    uint8_t *data;
+
+    tw_buf_give(&buf, &idle); /* there is none */
+    tw_buf_take(&other, &idle);
+    must(other.data == NULL && other.cap == 0);
+    must_ok(tw_buf_append(&buf, (const uint8_t *)"ciphertext", 10, 100));
+    data = buf.data;
+    tw_buf_give(&buf, &idle);
+    must(buf.data == NULL && buf.len == 0 && buf.cap == 0);
+    tw_buf_take(&other, &idle);
+    must(other.data == data && other.len == 0);
+    must_size(10, other.cap);
+    tw_buf_free(&other);
+    must_ok(tw_buf_append(&buf, (const uint8_t *)"short", 5, 100)); /* for its own length */
+    tw_buf_give(&buf, &idle);
+    tw_buf_take(&other, &idle);
+    must(other.data == NULL);
+    for (size_t i = 0; i < TW_COUNT(many); i++) { /* one more than there is room for */
+        must_ok(tw_buf_append(&many[i], (const uint8_t *)"ciphertext", 10, 100));
+        tw_buf_give(&many[i], &idle);
+        must(many[i].data == NULL);
+    }
+    for (size_t i = 0; i < TW_COUNT(many); i++) {
+        tw_buf_take(&buf, &idle);
+        must((buf.data != NULL) == (i < TW_SLOTS));
+        tw_buf_free(&buf);
+    }
+}

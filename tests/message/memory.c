@@ -121,6 +121,63 @@ Test(memory, a_stream_holds_its_chunk_and_little_else)
     }
 }
 
+/* In steps that never hold a chunk whole, over and over: what holds one goes round. */
+static void must_go_round(size_t chunk)
+{
+    bytes plain = bytes_noise(20 * chunk, 2), room = bytes_new(2 * chunk + 64);
+    message m = message_seal(&both, KIND_RESPONSE, format_of(true, chunk), plain, chunk);
+    size_t step = chunk / 3 + 1, len;
+    tw_opener *opener;
+
+    must_ok(message_accept(&both, &m, &opener));
+    for (size_t at = 0; at + step < m.body.len; at += step) {
+        if (at > 2 * chunk) {
+            must_size(0, allocations_all().calls);
+        }
+        must_ok(tw_opener_update(opener, m.body.data + at, step, room.data, room.len, &len));
+        if (at <= 2 * chunk) {
+            allocations_reset();
+        }
+    }
+    tw_opener_free(opener);
+}
+
+Test(memory, a_chunk_in_pieces_costs_no_allocation)
+{
+    static const size_t lengths[] = {50, 1000, TW_CHUNK_LEN, 3 * TW_CHUNK_LEN};
+
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        check_note("of %zu bytes", lengths[i]);
+        must_go_round(lengths[i]);
+    }
+}
+
+Test(memory, a_stream_between_chunks_holds_no_buffer)
+{
+    enum { STREAMS = 50 };
+    tw_opener *openers[STREAMS];
+    bytes plain = bytes_noise(2 * TW_CHUNK_LEN, 1), room = bytes_new(2 * TW_CHUNK_LEN);
+    message m = message_seal(&both, KIND_REQUEST, format_of(true, 0), plain, TW_CHUNK_LEN);
+    size_t chunk = 4 + TW_CHUNK_LEN + TAG_LEN, before = allocations_ours().bytes, held, len;
+
+    for (size_t i = 0; i < STREAMS; i++) {
+        must_ok(message_accept(&both, &m, &openers[i]));
+        must_ok(tw_opener_update(openers[i], m.body.data, chunk / 2, room.data, room.len, &len));
+        must_ok(tw_opener_update(openers[i], m.body.data + chunk / 2, chunk - chunk / 2, room.data,
+                                 room.len, &len));
+        must_size(TW_CHUNK_LEN, len);
+    }
+    held = allocations_ours().bytes - before;
+    must(held <= STREAMS * STREAM_STATE / 4 + 2 * TW_CHUNK_LEN);
+    for (size_t i = 0; i < STREAMS; i++) {
+        must_ok(tw_opener_final(openers[i], m.body.data + chunk, m.body.len - chunk, room.data,
+                                room.len, &len));
+        must_size(TW_CHUNK_LEN, len);
+        tw_opener_free(openers[i]);
+    }
+    must(allocations_ours().bytes - before <= 2 * TW_CHUNK_LEN);
+}
+
 Test(memory, a_message_costs_few_allocations_of_ours)
 {
     for (kind k = 0; k < KINDS; k++) {
