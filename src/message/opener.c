@@ -143,8 +143,8 @@ size_t tw_opener_bound(const tw_opener *opener, size_t in_len)
     return most > opener->body.tag_len ? most - opener->body.tag_len : 0;
 }
 
-static tw_err open_chunk(tw_opener *self, const uint8_t *ct, size_t ct_len, bool final,
-                         passage *flow)
+static tw_err open_one(tw_opener *self, const uint8_t *aad, size_t aad_len, const uint8_t *ct,
+                       size_t ct_len, passage *flow)
 {
     tw_hpke_ctx *ctx = self->body.ctx;
     tw_err err;
@@ -152,10 +152,18 @@ static tw_err open_chunk(tw_opener *self, const uint8_t *ct, size_t ct_len, bool
     if (ct_len < self->body.tag_len) {
         return TW_ERR_AUTH;
     }
-    err = ctx->ops->open(ctx, final ? final_aad : NULL, final ? sizeof(final_aad) : 0, ct, ct_len,
-                         flow->out);
-    flow->out += err == TW_OK ? ct_len - self->body.tag_len : 0;
+    err = ctx->ops->open(ctx, aad, aad_len, ct, ct_len, flow->out);
+    if (err == TW_OK && ct_len > self->body.tag_len) { /* where nothing comes out may be NULL */
+        flow->out += ct_len - self->body.tag_len;
+    }
     return err;
+}
+
+static tw_err open_chunk(tw_opener *self, const uint8_t *ct, size_t ct_len, bool final,
+                         passage *flow)
+{
+    return open_one(self, final ? final_aad : NULL, final ? sizeof(final_aad) : 0, ct, ct_len,
+                    flow);
 }
 
 /* What the length before a chunk says. */
@@ -270,14 +278,7 @@ static tw_err open_flow(tw_opener *self, bool final, passage *flow)
     tw_err err;
 
     if (!self->body.chunked) {
-        tw_hpke_ctx *ctx = self->body.ctx;
-
-        if (flow->in_len < self->body.tag_len) {
-            return TW_ERR_AUTH;
-        }
-        err = ctx->ops->open(ctx, NULL, 0, flow->in, flow->in_len, flow->out);
-        flow->out += flow->in_len - self->body.tag_len;
-        return err;
+        return open_one(self, NULL, 0, flow->in, flow->in_len, flow);
     }
     err = take_ordinary(self, flow);
     if (err != TW_OK) {
