@@ -84,18 +84,18 @@ static void judge_attributes(const said s[A_COUNT], remark *r)
         twp_remark(r, TW_VERDICT_WEAK,
                    "set CKA_DERIVE with C_SetAttributeValue, or import the key again with "
                    "pkcs11-tool --write-object --type privkey --usage-derive",
-                   "the key is not for derivation, which most tokens then refuse");
+                   "not for derivation, which most tokens then refuse");
     } else if (s[A_ALWAYS_SENSITIVE] == SAID_NO || s[A_NEVER_EXTRACTABLE] == SAID_NO) {
         twp_remark(r, TW_VERDICT_WEAK, another,
-                   "the key is kept inside now, but it was outside or could be taken out before");
+                   "said to stay inside now, but it was outside or could be taken out before");
     } else if (s[A_PRIVATE] == SAID_NO) {
         twp_remark(r, TW_VERDICT_WEAK, another, "the key can be used without a login");
     } else if (may_do_more(s)) {
         twp_remark(r, TW_VERDICT_WEAK,
                    "give a key that receives no other use: make one with twoway keygen --token",
-                   "the key is kept inside; it may do more than derive");
+                   "said to stay inside; it may do more than derive");
     } else {
-        twp_remark(r, TW_VERDICT_OK, NULL, "the key is kept inside and is for derivation alone");
+        twp_remark(r, TW_VERDICT_OK, NULL, "said to stay inside, and for derivation alone");
     }
 }
 

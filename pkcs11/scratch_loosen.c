@@ -135,12 +135,11 @@ static void describe_output(const subject *s, bool kept, const char *how, remark
 {
     tw_token_verdict v = kept ? TW_VERDICT_OK : s->never_export ? TW_VERDICT_WEAK : TW_VERDICT_NO;
 
-    twp_remark(r, v,
-               v == TW_VERDICT_WEAK
-                   ? "guard the PIN: never_export_dh holds for this library alone here"
-                   : NULL,
-               "%s; someone with the PIN %s DH outputs out of the token", how,
-               kept ? "gets no" : "can get");
+    twp_remark(
+        r, v,
+        v == TW_VERDICT_WEAK ? "guard the PIN: never_export_dh holds for this library alone here"
+                             : NULL,
+        "%s; DH outputs %s", how, kept ? "stay inside" : "can be had by someone with the PIN");
 }
 
 tw_err twp_try_template(op *o, void *arg)

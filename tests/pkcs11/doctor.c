@@ -62,7 +62,7 @@ Test(doctor, softhsm_keeps_a_key_and_hands_out_dh_outputs)
     must_say(&f, "token", "'hpke' (SoftHSM project SoftHSM v2, serial ");
     must_say(&f, "key", "x448 'e', id 6521");
     must_say(&f, "attributes",
-             "kept inside and is for derivation alone: PRIVATE=1 SENSITIVE=1 "
+             "said to stay inside, and for derivation alone: PRIVATE=1 SENSITIVE=1 "
              "ALWAYS_SENSITIVE=1 EXTRACTABLE=0 NEVER_EXTRACTABLE=1 LOCAL=1 "
              "DERIVE=1 SIGN=0 ");
     must_say(&f, "public", "a public key object");
