@@ -292,14 +292,13 @@ Test(doctor, a_wrong_pin_is_sent_once)
     }
 }
 
-/* --- What it is asked, and how it ends.
- * ------------------------------------------------------------ */
+/* --- What it is asked, and how it ends. ---------------------------------------------------- */
 
 static tw_err never(void *arg, const tw_token_finding *finding)
 {
     (void)arg;
     (void)finding;
-    must(!"nothing to tell");
+    check_failed(__FILE__, __LINE__, "nothing to tell");
     return TW_OK;
 }
 
