@@ -124,7 +124,7 @@ tw_err twp_value_read(op *o, CK_OBJECT_HANDLE object, uint8_t *out, size_t len)
 static tw_err one_dh(op *o, CK_OBJECT_HANDLE key, const agreement *a, const uint8_t *point,
                      uint8_t *out)
 {
-    CK_OBJECT_HANDLE object;
+    CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
     tw_err err = twp_derive_dh(o, key, a, point, true, &object);
 
     if (err != TW_OK) {

@@ -307,13 +307,13 @@ static void conclude(exam *e)
     const strategy *way = e->key == NULL ? NULL : e->key->recipe.strategy;
     remark r;
 
-    if (e->why.err == TW_OK) {
-        twp_remark(&r, TW_VERDICT_OK, NULL, "the key can receive, by %s", way->name);
-    } else if (way != NULL) {
+    if (way == NULL) {
+        twp_remark(&r, TW_VERDICT_FAILED, NULL, "the key cannot receive: '%s' failed", e->failed);
+    } else if (e->why.err != TW_OK) {
         twp_remark(&r, TW_VERDICT_FAILED, NULL, "the key can receive, by %s, but '%s' failed",
                    way->name, e->failed);
     } else {
-        twp_remark(&r, TW_VERDICT_FAILED, NULL, "the key cannot receive: '%s' failed", e->failed);
+        twp_remark(&r, TW_VERDICT_OK, NULL, "the key can receive, by %s", way->name);
     }
     (void)tell(e, "verdict", &r, e->why.err);
 }

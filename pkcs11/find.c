@@ -50,7 +50,7 @@ static tw_err is_same(op *o, const token_key *k, CK_OBJECT_HANDLE object, bool *
     }
     if (k->public_from != ORIGIN_CALLER) {
         *same = c.public_from != ORIGIN_NONE &&
-                memcmp(c.public_key, k->public_key, c.curve->public_len) == 0;
+                memcmp(c.public_key, k->public_key, k->curve->public_len) == 0;
         return TW_OK;
     }
     err = twp_key_prove(o, k, object);
@@ -222,7 +222,7 @@ tw_err twp_key_public(token_key *k, const choice *s, failure *why)
             "its id, no EC_POINT in it; add one or give it");
     }
     k->public_from = held ? c->public_from : ORIGIN_CALLER;
-    memcpy(k->public_key, held ? c->public_key : s->given, c->curve->public_len);
+    memcpy(k->public_key, held ? c->public_key : s->given, k->curve->public_len);
     return twp_point_check(k, held ? TW_ERR_TOKEN_FAILED : TW_ERR_KEY, why);
 }
 

@@ -88,7 +88,7 @@ static tw_err make_once(tw_token *token, pair_request *r, failure *why)
 
 static tw_err make(tw_token *token, pair_request *r, failure *why)
 {
-    tw_err err;
+    tw_err err = TW_OK;
 
     do {
         r->left = false;

@@ -33,17 +33,17 @@ static void rows_clear(rows *r)
     r->count = 0;
 }
 
-static tw_err add_row(rows *r, row **out, failure *why)
+static row *add_row(rows *r, failure *why) /* NULL: no memory */
 {
     row *bigger = realloc(r->list, (r->count + 1) * sizeof(*r->list));
 
     if (bigger == NULL) {
-        return twp_fail_text(why, TW_ERR_MEMORY, "no memory");
+        (void)twp_fail_text(why, TW_ERR_MEMORY, "no memory");
+        return NULL;
     }
     r->list = bigger;
-    *out = &bigger[r->count++];
-    **out = (row){.derive = true};
-    return TW_OK;
+    bigger[r->count] = (row){.derive = true};
+    return &bigger[r->count++];
 }
 
 static tw_err read_names(const line *l, CK_OBJECT_HANDLE object, row *w)
@@ -62,9 +62,9 @@ static tw_err add_private(const line *l, CK_OBJECT_HANDLE object, rows *r)
     if (err != TW_OK || c.curve == NULL) {
         return err;
     }
-    err = add_row(r, &w, l->why);
-    if (err != TW_OK) {
-        return err;
+    w = add_row(r, l->why);
+    if (w == NULL) {
+        return TW_ERR_MEMORY;
     }
     w->curve = c.curve;
     w->has_public = c.public_from != ORIGIN_NONE;
@@ -100,9 +100,9 @@ static tw_err add_public(const line *l, CK_OBJECT_HANDLE object, rows *r)
     if (err != TW_OK || !found || has_row(r, c, point)) {
         return err;
     }
-    err = add_row(r, &w, l->why);
-    if (err != TW_OK) {
-        return err;
+    w = add_row(r, l->why);
+    if (w == NULL) {
+        return TW_ERR_MEMORY;
     }
     w->curve = c;
     w->has_public = true;

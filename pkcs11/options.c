@@ -56,7 +56,8 @@ tw_err twp_settings_copy(settings *out, const tw_token_options *options)
             return TW_ERR_INVALID;
         }
         len = options->size < sizeof(*out) ? options->size : sizeof(*out);
-        memcpy(out, options, len - len % sizeof(void *)); /* never a part of a pointer */
+        /* cppcheck-suppress pointerSize ; a pointer's size is meant: never a part of one */
+        memcpy(out, options, len - len % sizeof(void *));
     }
     if (out->max_sessions > MOST_SESSIONS) {
         *out = (settings){0};

@@ -98,7 +98,7 @@ static tw_err open_file(const char *path, int *fd, pin_facts *facts, failure *wh
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (*fd < 0) {
         return twp_fail_text(why, TW_ERR_TOKEN_PIN, "cannot open the PIN file %s: %s", path,
-                             strerror(errno));
+                             strerror(errno)); /* NOLINT(*-mt-unsafe): glibc's and musl's is safe */
     }
     if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode)) {
         facts->open_to_all = (st.st_mode & S_IRWXO) != 0;
@@ -123,7 +123,7 @@ static tw_err from_file(const char *path, char buf[TW_TOKEN_MAX_PIN], size_t *le
     }
     if (read_file(fd, raw, sizeof(raw), &raw_len) != TW_OK) {
         err = twp_fail_text(why, TW_ERR_TOKEN_PIN, "cannot read the PIN file %s: %s", path,
-                            strerror(errno));
+                            strerror(errno)); /* NOLINT(*-mt-unsafe): glibc's and musl's is safe */
     }
     close(fd);
     cut_line_ending(raw, &raw_len);

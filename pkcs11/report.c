@@ -38,7 +38,7 @@ void twp_fail_add(failure *why, const char *format, ...)
     va_list args;
 
     if (why->text[0] != '\0' && strlen(why->text) + 2 < sizeof(why->text)) {
-        strcat(why->text, "; ");
+        strcat(why->text, "; "); /* NOLINT(*.strcpy): it fits */
     }
     va_start(args, format);
     append(why->text, sizeof(why->text), format, args);

@@ -150,9 +150,6 @@ static tw_err attempt_once(tw_token *t, tw_err (*fn)(op *o, void *arg), void *ar
 
 static tw_err run(tw_token *t, attempt *a, tw_err (*fn)(op *o, void *arg), void *arg, failure *why)
 {
-    struct timespec deadline = twp_time_in(t->opt.deadline_ms);
-
-    a->deadline = &deadline;
     for (a->number = 1;; a->number++) {
         tw_err err;
 
@@ -220,7 +217,8 @@ static void end_probe(tw_token *t, unsigned long probe, tw_err err)
 tw_err twp_token_run(tw_token *t, persistence how, tw_err (*fn)(op *o, void *arg), void *arg,
                      failure *why)
 {
-    attempt a = {.how = how};
+    struct timespec deadline;
+    attempt a = {.how = how, .deadline = &deadline};
     unsigned long probe = 0;
     tw_err err;
 
@@ -229,6 +227,7 @@ tw_err twp_token_run(tw_token *t, persistence how, tw_err (*fn)(op *o, void *arg
     if (a.probes && !may_probe(t, &probe, why)) {
         return why->err;
     }
+    deadline = twp_time_in(t->opt.deadline_ms);
     err = run(t, &a, fn, arg, why);
     if (a.probes) {
         end_probe(t, probe, err);

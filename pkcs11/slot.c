@@ -103,7 +103,7 @@ tw_err twp_slot_find(module *m, const token_uri *u, const struct timespec *deadl
         return err;
     }
     err = slot_list(m, &slots, &count, why);
-    if (err == TW_OK && !names_module(m, u)) {
+    if (slots == NULL || !names_module(m, u)) {
         count = 0;
     }
     for (CK_ULONG i = 0; err == TW_OK && i < count; i++) {

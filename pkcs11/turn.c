@@ -73,6 +73,7 @@ void *twp_queue_wait(queue *q, pthread_mutex_t *lock, const struct timespec *dea
 
     twp_cond_init(&w.wake);
     *q->last = &w;
+    /* cppcheck-suppress autoVariables ; whoever hands over, or leave(), takes it out again */
     q->last = &w.next;
     q->length++;
     while (w.given == NULL && rc == 0) {

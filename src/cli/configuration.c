@@ -187,7 +187,7 @@ static int write_config(const options *o, const tw_config *c)
 {
     uint8_t bytes[2 + 1 + 2 + TW_MAX_PUBLIC + 2 + 4 * TW_MAX_SYMMETRIC];
     size_t len = 0;
-    output *out;
+    output *out = NULL;
     const tw_err err = tw_config_encode(c, 1, o->bare, bytes, sizeof(bytes), &len);
     int status = err == TW_OK ? output_open(o->output, o->force ? 0 : OUTPUT_BINARY, NULL, &out)
                               : fail_tw(err, ABOUT_WORK, "config");

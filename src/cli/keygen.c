@@ -113,7 +113,7 @@ static int keygen_token(const options *o)
     if (status == EX_OK) {
         status = print_uri(key);
     }
-    if (status == EX_OK && out != NULL) {
+    if (key != NULL && status == EX_OK && out != NULL) {
         status = write_public(key, out);
     }
     tw_key_free(key);

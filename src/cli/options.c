@@ -114,7 +114,7 @@ static int set_option(options *o, const option_row *row, const char *value)
 typedef struct accepted {
     struct option longs[MAX_ROWS + 1];
     char letters[2 + 2 * MAX_ROWS];
-    const option_row *by_letter[128];
+    const option_row *by_letter[FIRST_LONG];
 } accepted;
 
 static void accept_options(const verb *v, accepted *a)
@@ -123,7 +123,7 @@ static void accept_options(const verb *v, accepted *a)
 
     memset(a, 0, sizeof(*a));
     a->letters[l++] = ':'; /* tell a missing argument from an unknown option */
-    for (size_t i = 0; cli_options[i].name != NULL && i < MAX_ROWS; i++) {
+    for (size_t i = 0; i < MAX_ROWS && cli_options[i].name != NULL; i++) {
         const option_row *row = &cli_options[i];
 
         if ((row->verbs & v->bit) == 0) {

@@ -136,7 +136,7 @@ static tw_err from_terminal(const char *label, char *buf, size_t cap, size_t *le
     waiting = waiting_end(); /* it is the token that waits now */
     err = ask(label, buf, cap, len);
     if (err == TW_OK && *len <= sizeof(typed.pin) && strlen(label) < sizeof(typed.label)) {
-        strcpy(typed.label, label);
+        strcpy(typed.label, label); /* NOLINT(*.strcpy): it fits */
         memcpy(typed.pin, buf, *len);
         typed.len = *len;
     }

@@ -73,7 +73,7 @@ static int seal(const options *o, const tw_suite *suite, const tw_config *to, in
 
 static int request_one(const options *o)
 {
-    tw_config to;
+    tw_config to = {0};
     tw_suite *suite = NULL;
     input in = {.fd = -1};
     output *out;

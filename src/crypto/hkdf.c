@@ -166,7 +166,7 @@ tw_err tw_hkdf_expand(tw_hmac *hmac, const uint8_t *prk, size_t prk_len, const t
     size_t hash_len = hmac->hash->alg->hash_len;
     tw_piece pieces[MAX_INFO_PIECES + 2];
     uint8_t block[TW_MAX_HASH];
-    uint8_t counter = 1;
+    uint8_t counter = 0;
     size_t done = 0;
     tw_err err = TW_OK;
 
@@ -182,12 +182,12 @@ tw_err tw_hkdf_expand(tw_hmac *hmac, const uint8_t *prk, size_t prk_len, const t
     while (err == TW_OK && done < out_len) {
         size_t take = out_len - done < hash_len ? out_len - done : hash_len;
 
+        counter++;
         err = hmac_of(hmac, prk, prk_len, pieces, info_count + 2, block);
         if (err == TW_OK) {
             memcpy(out + done, block, take);
         }
         pieces[0].len = hash_len;
-        counter++;
         done += take;
     }
     tw_wipe(block, sizeof(block));

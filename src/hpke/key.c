@@ -275,7 +275,7 @@ tw_err tw_public_from_pem(const char *pem, size_t pem_len, const tw_provider *p,
     }
     *kem_id = read.alg->kem_id;
     *out_len = read.alg->public_len;
-    if (out_cap < *out_len) {
+    if (out == NULL || out_cap < *out_len) {
         return TW_ERR_SPACE;
     }
     memcpy(out, read.pk, *out_len);

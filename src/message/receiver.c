@@ -57,7 +57,7 @@ void tw_receiver_free(tw_receiver *receiver)
 
 tw_header tw_receiver_header(const tw_receiver *receiver)
 {
-    return receiver == NULL ? (tw_header){0} : receiver->source.header;
+    return receiver == NULL ? ((tw_header){0}) : receiver->source.header;
 }
 
 size_t tw_receiver_head_len(const tw_receiver *receiver)

@@ -312,7 +312,7 @@ tw_err tw_keyset_acquire(tw_keyset *set, const uint8_t *head, size_t head_len,
     pthread_mutex_lock(&set->lock);
     found = *find(&set->entries, header.key_id);
     *out = receiver_of(found, &header);
-    if (*out != NULL) {
+    if (found != NULL && *out != NULL) {
         found->refs++;
     }
     pthread_mutex_unlock(&set->lock);
