@@ -199,6 +199,9 @@ enum {
 
 typedef struct output output;
 
+void standard_fill(void);                  /* 0, 1 and 2 with stand-ins where closed */
+int standard_descriptor(const char *path); /* what NULL, /dev/stdout and the like name, else -1 */
+
 /*
  * output_open prepares a file beside its final place; output_commit moves it there.
  * Anything but a regular file is written directly. Outputs belong to this module:

@@ -1,26 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
-
-/* A file opened while one of 0, 1, 2 is closed would take its number, and a message
- * meant for standard error would land in it. The stand-ins fail as a closed
- * descriptor does: nothing can be read from 0 or written to 1. */
-static void fill_standard_streams(void)
-{
-    static const int stand_in[] = {O_WRONLY, O_RDONLY, O_WRONLY};
-
-    for (int fd = 0; fd < 3; fd++) {
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", stand_in[fd]) != fd) {
-            _Exit(EX_OSERR);
-        }
-    }
-}
 
 static int run_verb(const verb *v, int argc, char **argv)
 {
@@ -66,7 +50,7 @@ int main(int argc, char **argv)
 {
     int status;
 
-    fill_standard_streams();
+    standard_fill();
     memory_guard();
     (void)signal(SIGPIPE, SIG_IGN); /* a write then answers EPIPE */
     (void)signal(SIGXFSZ, SIG_IGN); /* and EFBIG */

@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,34 +73,9 @@ static int exists(const char *name)
                 "expected no such file, came one that exists; name another, or say --force");
 }
 
-/* The descriptor that names such as /dev/stdout stand for, else -1. They are kept as
- * they are: renaming over the file behind them would cut it off from its owner. */
-static int inherited(const char *path)
-{
-    static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
-
-    if (path == NULL || strcmp(path, "/dev/stdout") == 0) {
-        return STDOUT_FILENO;
-    }
-    if (strcmp(path, "/dev/stderr") == 0) {
-        return STDERR_FILENO;
-    }
-    for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
-        const size_t len = strlen(folders[i]);
-        char *end = NULL;
-
-        if (strncmp(path, folders[i], len) == 0 && path[len] >= '0' && path[len] <= '9') {
-            const long fd = strtol(path + len, &end, 10);
-
-            return *end == '\0' && fd <= INT_MAX ? (int)fd : -1;
-        }
-    }
-    return -1;
-}
-
 static int open_directly(output *out, const char *path, const input *in)
 {
-    const int fd = inherited(path);
+    const int fd = standard_descriptor(path);
     struct stat st;
 
     out->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
@@ -186,12 +160,16 @@ static int find_place(output *out, const char *path, bool *direct)
         out->mode = st.st_mode & 0777;
     }
     out->path = found ? realpath(path, NULL) : strdup(path);
-    return out->path != NULL ? EX_OK : cannot_create(out->name, errno);
+    if (out->path != NULL) {
+        return EX_OK;
+    }
+    return errno == ENOMEM ? fail_tw(TW_ERR_MEMORY, ABOUT_WORK, out->name)
+                           : cannot_create(out->name, errno);
 }
 
 int output_open(const char *path, unsigned flags, const input *in, output **out)
 {
-    bool direct = inherited(path) >= 0;
+    bool direct = standard_descriptor(path) >= 0;
     int status = EX_OK;
 
     *out = output_new(path != NULL ? path : "standard output", flags);
@@ -241,6 +219,13 @@ int output_put(output *out, const void *buf, size_t len)
     return errnum == 0 ? EX_OK : output_failed(out, errnum);
 }
 
+static void tell_left(const char *path, int errnum)
+{
+    if (errnum != 0 && errnum != ENOENT) {
+        (void)fail_errno(EX_OK, path, "to remove this", errnum, "remove it yourself");
+    }
+}
+
 /* Renames, not over what has come there meanwhile when the output must be new. Some
  * filesystems know no such rename; a link then serves. */
 static int move_new(const output *out)
@@ -254,7 +239,7 @@ static int move_new(const output *out)
     if (link(out->temporary, out->path) != 0) {
         return errno;
     }
-    (void)unlink(out->temporary);
+    tell_left(out->temporary, unlink(out->temporary) == 0 ? 0 : errno);
     return 0;
 }
 
@@ -338,14 +323,35 @@ int output_absent(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode) ? exists(path) : EX_OK;
 }
 
+/* Puts back what was replaced or removes what is doomed; 0, or errno. */
+static int undo(const output *out)
+{
+    int answer = 0;
+
+    if (out->aside) {
+        answer = rename(out->temporary, out->path);
+    } else if (out->doomed != NULL) {
+        answer = out->directory ? rmdir(out->doomed) : unlink(out->doomed);
+    }
+    return answer == 0 ? 0 : errno;
+}
+
+static void undo_and_tell(const output *out)
+{
+    const int errnum = undo(out);
+
+    if (!out->aside) {
+        tell_left(out->doomed, errnum);
+    } else if (errnum != 0) {
+        (void)fail(EX_OK, out->path, "expected to put back what was here, came '%s'; it is in '%s'",
+                   strerror(errnum), out->temporary);
+    }
+}
+
 void outputs_unlink(void)
 {
-    for (output *out = outputs; out != NULL; out = out->next) {
-        if (out->aside) {
-            (void)rename(out->temporary, out->path);
-        } else if (out->doomed != NULL) {
-            (void)(out->directory ? rmdir(out->doomed) : unlink(out->doomed));
-        }
+    for (const output *out = outputs; out != NULL; out = out->next) {
+        (void)undo(out);
     }
 }
 
@@ -358,10 +364,10 @@ void outputs_finish(bool keep)
             out->aside = false;
         }
     }
-    outputs_unlink();
     while (outputs != NULL) {
         output *out = outputs;
 
+        undo_and_tell(out);
         outputs = out->next;
         if (out->fd >= 0) {
             (void)close(out->fd);

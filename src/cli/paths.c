@@ -30,17 +30,18 @@ typedef struct places {
     bool failed; /* no memory */
 } places;
 
-static bool stat_folder(const char *path, struct stat *st)
+/* False for want of memory. */
+static bool stat_folder(place *p, struct stat *st)
 {
-    char *copy = strdup(path);
-    const bool found = copy != NULL && stat(dirname(copy), st) == 0;
+    char *copy = strdup(p->path);
 
+    p->comparable = copy != NULL && stat(dirname(copy), st) == 0;
     free(copy);
-    return found;
+    return copy != NULL;
 }
 
 /* A file is known by its inode, one that is yet to be made by its folder's and its name. */
-static void identify(place *p)
+static bool identify(place *p)
 {
     const char *slash = strrchr(p->path, '/');
     struct stat st;
@@ -50,12 +51,15 @@ static void identify(place *p)
         p->comparable = S_ISREG(st.st_mode);
     } else if (errno == ENOENT) {
         p->name = slash != NULL ? slash + 1 : p->path;
-        p->comparable = stat_folder(p->path, &st);
+        if (!stat_folder(p, &st)) {
+            return false;
+        }
     }
     if (p->comparable) {
         p->device = st.st_dev;
         p->inode = st.st_ino;
     }
+    return true;
 }
 
 /* Takes `path`, which is NULL when there was no memory for it. */
@@ -66,7 +70,9 @@ static void add_owned(places *all, const char *option, char *path, bool writes)
         return;
     }
     all->items[all->count] = (place){.option = option, .path = path, .writes = writes};
-    identify(&all->items[all->count++]);
+    if (!identify(&all->items[all->count++])) {
+        all->failed = true;
+    }
 }
 
 static void add(places *all, const char *option, const char *path, bool writes)

@@ -56,8 +56,9 @@ class Case(unittest.TestCase):
 
     def run_twoway(self, *args, code=0, input=b"", **options):
         """Runs to the end; `code` is what it must answer, None for anything."""
-        done = subprocess.run([TWOWAY, *args], input=input, capture_output=True, cwd=self.dir,
-                              env=self.env, timeout=300, check=False, **options)
+        done = subprocess.run([options.pop("command", TWOWAY), *args], input=input,
+                              capture_output=True, cwd=self.dir, env=self.env, timeout=300,
+                              check=False, **options)
         run = Run(done.returncode, done.stdout, done.stderr.decode())
         self.check_run(args, run, code)
         return run

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Linked into a copy of the command (meson.build wraps these rows): one of its calls of the system
+ * fails, as the environment says.
+ *
+ *   TWOWAY_FAIL=N          the N-th of all these calls, each as it fails in life
+ *   TWOWAY_FAIL=N:again    the N-th read or write is interrupted by a signal
+ *   TWOWAY_FAIL=N:little   the N-th read or write does one byte
+ *   TWOWAY_FAIL=N:stuck    the N-th, and then all that should remove or put back
+ *   TWOWAY_FAIL_REPORT     the file that gets the name of what failed
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+static struct {
+    long left; /* until it fails; 0: it has, or never will */
+    const char *mode;
+} plan = {.mode = ""};
+
+static void report(const char *function)
+{
+    const char *path = getenv("TWOWAY_FAIL_REPORT");
+    long fd = path == NULL ? -1 : syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT, 0600);
+
+    if (fd >= 0) {
+        (void)syscall(SYS_write, fd, function, strlen(function));
+        (void)syscall(SYS_close, fd);
+    }
+}
+
+static bool takes_back(const char *function)
+{
+    return strcmp(function, "unlink") == 0 || strcmp(function, "rmdir") == 0 ||
+           strcmp(function, "rename") == 0;
+}
+
+static bool fails(const char *function, const char *mode)
+{
+    const bool stuck = strcmp(plan.mode, "stuck") == 0;
+
+    if (stuck && plan.left == 0 && takes_back(function)) {
+        return true;
+    }
+    if (plan.left == 0 || strcmp(stuck ? "" : plan.mode, mode) != 0 || --plan.left > 0) {
+        return false;
+    }
+    report(function);
+    return true;
+}
+
+/* The library's own allocations count too, which go through libcrypto's allocator. */
+static bool is_ours(const char *file)
+{
+    return file != NULL && (strstr(file, "src/") != NULL || strstr(file, "pkcs11/") != NULL);
+}
+
+void *__real_malloc(size_t n);
+
+static void *crypto_malloc(size_t len, const char *file, int line)
+{
+    (void)line;
+    return is_ours(file) && fails("malloc", "") ? NULL : __real_malloc(len);
+}
+
+static void *crypto_realloc(void *data, size_t len, const char *file, int line)
+{
+    (void)line;
+    return is_ours(file) && fails("realloc", "") ? NULL : realloc(data, len);
+}
+
+static void crypto_free(void *data, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(data);
+}
+
+__attribute__((constructor)) static void start(void)
+{
+    const char *text = getenv("TWOWAY_FAIL");
+    char *end = NULL;
+
+    if (text != NULL) {
+        plan.left = strtol(text, &end, 10);
+        plan.mode = *end == ':' ? end + 1 : "";
+    }
+    if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1) {
+        abort();
+    }
+}
+
+#define CALL(type, name, takes, gives, failed, number)                                             \
+    type __real_##name takes;                                                                      \
+    type __wrap_##name takes;                                                                      \
+    type __wrap_##name takes                                                                       \
+    {                                                                                              \
+        if (fails(#name, "")) {                                                                    \
+            errno = number;                                                                        \
+            return failed;                                                                         \
+        }                                                                                          \
+        return __real_##name gives;                                                                \
+    }
+#define STAND_IN(name)
+
+CALL(int, close, (int fd), (fd), ((void)syscall(SYS_close, fd), -1), EIO)
+CALL(int, fstat64, (int fd, struct stat64 *s), (fd, s), -1, EIO)
+CALL(int, stat64, (const char *p, struct stat64 *s), (p, s), -1, EACCES)
+CALL(int, lstat64, (const char *p, struct stat64 *s), (p, s), -1, EACCES)
+CALL(int, fsync, (int fd), (fd), -1, EIO)
+CALL(int, fchmod, (int fd, mode_t m), (fd, m), -1, EPERM)
+CALL(int, rename, (const char *a, const char *b), (a, b), -1, EIO)
+CALL(int, renameat2, (int a, const char *b, int c, const char *d, unsigned f), (a, b, c, d, f), -1,
+     EIO)
+CALL(int, link, (const char *a, const char *b), (a, b), -1, EIO)
+CALL(int, unlink, (const char *p), (p), -1, EIO)
+CALL(int, rmdir, (const char *p), (p), -1, EIO)
+CALL(int, mkdir, (const char *p, mode_t m), (p, m), -1, ENOSPC)
+CALL(int, mkostemp64, (char *p, int f), (p, f), -1, ENOSPC)
+CALL(char *, realpath, (const char *p, char *o), (p, o), NULL, EIO)
+CALL(int, faccessat, (int d, const char *p, int m, int f), (d, p, m, f), -1, EACCES)
+CALL(int, fflush, (FILE * f), (f), EOF, ENOSPC)
+CALL(ssize_t, getrandom, (void *b, size_t n, unsigned f), (b, n, f), -1, ENOSYS)
+CALL(void *, malloc, (size_t n), (n), NULL, ENOMEM)
+CALL(void *, calloc, (size_t n, size_t m), (n, m), NULL, ENOMEM)
+CALL(char *, strdup, (const char *s), (s), NULL, ENOMEM)
+
+/* What that does is done as far as it can be, and its failures are test_memory.py's. */
+STAND_IN(memory_guard)
+void __real_memory_guard(void);
+void __wrap_memory_guard(void);
+void __wrap_memory_guard(void)
+{
+    const long left = plan.left;
+
+    plan.left = 0;
+    __real_memory_guard();
+    plan.left = left;
+}
+
+STAND_IN(read)
+ssize_t __real_read(int fd, void *buf, size_t len);
+ssize_t __wrap_read(int fd, void *buf, size_t len);
+ssize_t __wrap_read(int fd, void *buf, size_t len)
+{
+    bool error = fails("read", ""), again = fails("read", "again");
+
+    if (error || again) {
+        errno = error ? EIO : EINTR;
+        return -1;
+    }
+    return __real_read(fd, buf, len > 1 && fails("read", "little") ? 1 : len);
+}
+
+STAND_IN(write)
+ssize_t __real_write(int fd, const void *buf, size_t len);
+ssize_t __wrap_write(int fd, const void *buf, size_t len);
+ssize_t __wrap_write(int fd, const void *buf, size_t len)
+{
+    bool error = fails("write", ""), again = fails("write", "again");
+
+    if (error || again) {
+        errno = error ? ENOSPC : EINTR;
+        return -1;
+    }
+    return __real_write(fd, buf, len > 1 && fails("write", "little") ? 1 : len);
+}
+
+STAND_IN(open64)
+int __real_open64(const char *path, int flags, ...);
+int __wrap_open64(const char *path, int flags, ...);
+int __wrap_open64(const char *path, int flags, ...)
+{
+    if (fails("open64", "")) {
+        errno = EACCES;
+        return -1;
+    }
+    return __real_open64(path, flags);
+}
+
+STAND_IN(fcntl64)
+int __real_fcntl64(int fd, int command, ...);
+int __wrap_fcntl64(int fd, int command, ...);
+int __wrap_fcntl64(int fd, int command, ...)
+{
+    va_list args;
+    int value;
+
+    va_start(args, command);
+    value = va_arg(args, int);
+    va_end(args);
+    if (command != F_GETFD && fails("fcntl64", "")) {
+        errno = EMFILE;
+        return -1;
+    }
+    return __real_fcntl64(fd, command, value);
+}
+
+STAND_IN(asprintf)
+int __wrap_asprintf(char **out, const char *format, ...);
+int __wrap_asprintf(char **out, const char *format, ...)
+{
+    va_list args;
+    int len;
+
+    if (fails("asprintf", "")) {
+        *out = NULL;
+        return -1;
+    }
+    va_start(args, format);
+    len = vasprintf(out, format, args);
+    va_end(args);
+    return len;
+}
