@@ -79,6 +79,9 @@ void figure(const plan *p, const char *name, const char *unit, double value, dou
 uint64_t now_ns(void);
 uint64_t busy_ns(void);
 
+/* What the process holds in memory. */
+size_t resident_bytes(void);
+
 /* Zeroed bytes for free, or the end. */
 void *allocate(size_t len);
 
@@ -173,6 +176,7 @@ void measure_token(const plan *p);
 void measure_slow(const plan *p);
 void measure_length(const plan *p);
 void measure_streams(const plan *p);
+void measure_idle(const plan *p);
 
 /* What several groups measure (message.c): `plain` bytes received from ready-made
  * requests, and answered where `answer` says so. One for each thread; receiving_share

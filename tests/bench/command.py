@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The command on a large file: how fast, beside age where that is installed, and how much
-memory. Prints a JSON object a line, as the other parts of the benchmark do.
+"""The command on a large file: how fast, with two threads beside one, beside age where that is
+installed, and how much memory. Prints a JSON object a line, as the other parts of the benchmark do.
 
   command.py TWOWAY [--quick | --smoke] [--row NAME] [--age AGE]
 """
@@ -16,6 +16,7 @@ import time
 
 AEADS = ("chacha20-poly1305", "aes-128-gcm")
 MIB = 1 << 20
+JOBS = 2
 
 
 def resident_peak(pid):
@@ -90,6 +91,21 @@ class Ours:
         return [self.twoway, "accept", "--key", self.key, "--chunked", "-o", out, self.sealed]
 
 
+class Shared:
+    """The same by several threads."""
+
+    def __init__(self, ours, jobs):
+        self.ours = ours
+        self.sealed = ours.sealed
+        self.jobs = ["--jobs", str(jobs)]
+
+    def seal(self, plain, out):
+        return self.ours.seal(plain, out) + self.jobs
+
+    def open(self, out):
+        return self.ours.open(out) + self.jobs
+
+
 class Age:
     def __init__(self, age, place):
         self.age = age
@@ -108,20 +124,28 @@ class Age:
 
 def measure(results, ours, age, aead, plain, size, rounds):
     """Both directions in turns, the output to nowhere: it is not the disk that is measured."""
-    tools = [ours, age] if age else [ours]
-    times = {way: {tool: [] for tool in tools} for way in ("seal", "open")}
+    shared = Shared(ours, JOBS)
+    tools = [ours, shared] + ([age] if age else [])
+    ways = {"seal": lambda tool: tool.seal(plain, os.devnull),
+            "open": lambda tool: tool.open(os.devnull)}
+    times = {way: {tool: [] for tool in tools} for way in ways}
     for tool in tools:
         timed(tool.seal(plain, tool.sealed))
     for _ in range(rounds):
         for tool in tools:
-            times["seal"][tool].append(timed(tool.seal(plain, os.devnull)))
-            times["open"][tool].append(timed(tool.open(os.devnull)))
-    for way, argv in (("seal", ours.seal(plain, os.devnull)), ("open", ours.open(os.devnull))):
+            for way, argv in ways.items():
+                times[way][tool].append(timed(argv(tool)))
+    for way, argv in ways.items():
         mine = times[way][ours]
         results.figure(f"command/speed/{way}/{aead}", round(size * 1e3 / min(mine)), "MB/s")
-        results.figure(f"command/resident/{way}/{aead}", watched(argv), "bytes")
+        results.figure(f"command/resident/{way}/{aead}", watched(argv(ours)), "bytes")
+        results.figure(f"command/resident/{way}-jobs-{JOBS}/{aead}", watched(argv(shared)),
+                       "bytes")
+        results.speed(f"command/{way}/{aead}/jobs-{JOBS}", times[way][shared], mine, size)
         if age:
             results.speed(f"command/{way}/{aead}/beside-age", mine, times[way][age], size)
+            results.speed(f"command/{way}/{aead}/jobs-{JOBS}/beside-age", times[way][shared],
+                          times[way][age], size)
 
 
 def main():

@@ -28,6 +28,7 @@ static const group groups[] = {
     {"slow", "received through a slow token, beside sessions / latency", measure_slow},
     {"length", "a message of so many bytes sent, beside bare work", measure_length},
     {"streams", "chunks of so many streams in turn, beside EVP contexts", measure_streams},
+    {"idle", "bytes of the process for each of 10,000 streams that wait", measure_idle},
 };
 
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))

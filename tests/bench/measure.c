@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "check.h"
 
@@ -30,6 +31,16 @@ uint64_t now_ns(void)
 uint64_t busy_ns(void)
 {
     return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+size_t resident_bytes(void)
+{
+    FILE *status = fopen("/proc/self/statm", "r");
+    unsigned long pages = 0;
+
+    must(status != NULL && fscanf(status, "%*u %lu", &pages) == 1);
+    (void)fclose(status);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 void *allocate(size_t len)

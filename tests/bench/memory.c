@@ -97,15 +97,20 @@ static void bare_nothing(trip *t)
     (void)t;
 }
 
-typedef struct calls {
-    double ours, all;
-} calls;
+/* Calls, and the bytes that they asked for. */
+typedef struct counts {
+    double ours, all, ours_bytes, all_bytes;
+} counts;
 
-static calls calls_of(trip *t, void (*step)(trip *t))
+static counts counts_of(trip *t, void (*step)(trip *t))
 {
+    allocations ours, all;
+
     allocations_reset();
     step(t);
-    return (calls){(double)allocations_ours().calls, (double)allocations_all().calls};
+    ours = allocations_ours();
+    all = allocations_all();
+    return (counts){(double)ours.calls, (double)all.calls, (double)ours.asked, (double)all.asked};
 }
 
 static const struct {
@@ -124,7 +129,7 @@ enum {
 
 static void count_messages(const plan *p, uint16_t kem_id)
 {
-    double ours[STEPS] = {0}, theirs[STEPS] = {0};
+    counts sum[STEPS] = {0};
     char name[ROW_NAME];
     peers ends;
     trip t = {.peers = &ends, .dh = bare_dh_new(kem_id)};
@@ -132,15 +137,24 @@ static void count_messages(const plan *p, uint16_t kem_id)
     peers_start(&ends, suite_of(kem_id, TW_AEAD_AES_128_GCM));
     for (int i = -1; i < TIMES; i++) { /* the first one fills the pools */
         for (size_t s = 0; s < STEPS; s++) {
-            calls made = calls_of(&t, steps[s].ours), bare = calls_of(&t, steps[s].bare);
+            counts made = counts_of(&t, steps[s].ours), bare = counts_of(&t, steps[s].bare);
 
-            ours[s] += i < 0 ? 0 : made.ours / (double)TIMES;
-            theirs[s] += i < 0 ? 0 : (made.all - made.ours - bare.all) / (double)TIMES;
+            if (i >= 0) {
+                sum[s].ours += made.ours / TIMES;
+                sum[s].all += (made.all - made.ours - bare.all) / TIMES;
+                sum[s].ours_bytes += made.ours_bytes / TIMES;
+                sum[s].all_bytes += (made.all_bytes - made.ours_bytes - bare.all_bytes) / TIMES;
+            }
         }
     }
     for (size_t s = 0; s < STEPS; s++) {
         (void)snprintf(name, sizeof(name), "allocations/%s/%s", steps[s].name, tw_kem_name(kem_id));
-        figure(p, name, "allocations", ours[s], theirs[s]);
+        figure(p, name, "allocations", sum[s].ours, sum[s].all);
+    }
+    for (size_t s = 0; s < STEPS; s++) {
+        (void)snprintf(name, sizeof(name), "allocations/bytes/%s/%s", steps[s].name,
+                       tw_kem_name(kem_id));
+        figure(p, name, "bytes", sum[s].ours_bytes, sum[s].all_bytes);
     }
     bare_dh_free(t.dh);
     peers_end(&ends);
@@ -148,22 +162,28 @@ static void count_messages(const plan *p, uint16_t kem_id)
 
 /* --- Nothing may stay behind. ------------------------------------------------------------ */
 
-static void count_growth(const plan *p)
+/* What the allocator holds, and what the process does. */
+static void count_growth(const plan *p, size_t times)
 {
-    size_t times = p->smoke ? 100 : 20000, before = 0;
+    size_t held = 0, resident = 0;
     peers ends;
     trip t = {.peers = &ends};
 
+    if (!is_wanted(p, "growth/held") && !is_wanted(p, "growth/resident")) {
+        return;
+    }
     peers_start(&ends, suite_of(TW_KEM_X25519_HKDF_SHA256, TW_AEAD_AES_128_GCM));
     for (size_t i = 0; i <= times; i++) {
         if (i == times / 10) {
-            before = allocations_all().bytes;
+            held = allocations_all().bytes;
+            resident = resident_bytes();
         }
         for (size_t s = 0; s < STEPS; s++) {
             steps[s].ours(&t);
         }
     }
-    figure(p, "allocations/growth", "bytes", (double)allocations_all().bytes - (double)before, -1);
+    figure(p, "growth/held", "bytes", (double)allocations_all().bytes - (double)held, -1);
+    figure(p, "growth/resident", "bytes", (double)resident_bytes() - (double)resident, -1);
     peers_end(&ends);
 }
 
@@ -184,12 +204,14 @@ static void count_chunks(const plan *p, const peers *ends)
            (double)allocations_all().calls / (double)TIMES, -1);
     sealing_free(s);
     must_ok(message_accept(ends, &m, &opener));
-    allocations_reset();
     for (size_t i = 0; i < TIMES; i++) {
+        if (i == 1) { /* the first makes the stream's context */
+            allocations_reset();
+        }
         must_ok(tw_opener_update(opener, m.body.data + i * piece, piece, out.data, out.len, &len));
     }
     figure(p, "allocations/chunk/open", "allocations",
-           (double)allocations_all().calls / (double)TIMES, -1);
+           (double)allocations_all().calls / (TIMES - 1), -1);
     /* And in pieces that never hold a chunk whole. */
     tw_opener_free(opener);
     must_ok(message_accept(ends, &m, &opener));
@@ -289,14 +311,17 @@ static void count_exchanges(const plan *p, const peers *ends)
 
 int main(int argc, char **argv)
 {
+    size_t messages = 20000;
     plan p = {0};
     peers ends;
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--row") == 0 && i + 1 < argc) {
             p.only = argv[++i];
-        } else { /* --quick is --smoke here */
-            p.smoke = true;
+        } else if (strcmp(argv[i], "--messages") == 0 && i + 1 < argc) {
+            messages = strtoul(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--smoke") == 0) {
+            messages = 100;
         }
     }
     for (size_t k = 0; k < sizeof(kems) / sizeof(kems[0]); k++) {
@@ -308,7 +333,7 @@ int main(int argc, char **argv)
     count_sealers(&p, &ends);
     count_exchanges(&p, &ends);
     peers_end(&ends);
-    count_growth(&p);
+    count_growth(&p, messages);
     bytes_release(0);
     return 0;
 }

@@ -10,6 +10,7 @@ import argparse
 import fnmatch
 import json
 import os
+import re
 import sys
 
 import chart
@@ -17,13 +18,20 @@ import chart
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def read_targets():
-    """Pattern, relation, value; the relation "-" is for rows that are held to nothing."""
+def version(text):
+    """(3, 5) of "OpenSSL 3.5.1 ..." or "3.5"; none is older than any."""
+    found = re.search(r"(\d+)\.(\d+)", text)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def read_targets(libcrypto):
+    """Pattern, relation, value, of those that this libcrypto is held to; the relation "-" is
+    for rows that are held to nothing."""
     targets = []
     with open(os.path.join(HERE, "targets"), encoding="utf-8") as lines:
         for line in lines:
             words = line.split("#")[0].split()
-            if words:
+            if words and (len(words) < 4 or version(words[3]) <= version(libcrypto)):
                 targets.append((words[0], words[1], float(words[2]) if words[1] != "-" else 0))
     return targets
 
@@ -92,13 +100,13 @@ def main():
     parser.add_argument("--note", action="append", default=[])
     options = parser.parse_args()
 
-    targets = read_targets()
+    notes = dict(note.split("=", 1) for note in options.note)
+    targets = read_targets(notes.get("libcrypto", ""))
     rows = [json.loads(line) for line in sys.stdin if line.strip()]
     if not rows:
         sys.exit("no row has that name")
     for row in rows:
         judge(row, targets)
-    notes = dict(note.split("=", 1) for note in options.note)
     met = print_table(rows, notes)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as out:

@@ -23,7 +23,7 @@ static prefix *blocks;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the list */
 
 typedef struct counter {
-    atomic_size_t calls, bytes, peak, failed;
+    atomic_size_t calls, asked, bytes, peak, failed;
 } counter;
 
 static counter ours, all;
@@ -42,6 +42,7 @@ static void add(counter *c, size_t len)
     size_t peak = atomic_load(&c->peak);
 
     atomic_fetch_add(&c->calls, 1);
+    atomic_fetch_add(&c->asked, len);
     while (now > peak && !atomic_compare_exchange_weak(&c->peak, &peak, now)) {
     }
 }
@@ -151,8 +152,8 @@ __attribute__((constructor)) static void watch_from_the_start(void)
 
 static allocations read_counter(counter *c)
 {
-    return (allocations){atomic_load(&c->calls), atomic_load(&c->bytes), atomic_load(&c->peak),
-                         atomic_load(&c->failed)};
+    return (allocations){atomic_load(&c->calls), atomic_load(&c->asked), atomic_load(&c->bytes),
+                         atomic_load(&c->peak), atomic_load(&c->failed)};
 }
 
 allocations allocations_ours(void)
@@ -171,6 +172,7 @@ void allocations_reset(void)
 
     for (size_t i = 0; i < 2; i++) {
         atomic_store(&both[i]->calls, 0);
+        atomic_store(&both[i]->asked, 0);
         atomic_store(&both[i]->failed, 0);
         atomic_store(&both[i]->peak, atomic_load(&both[i]->bytes));
     }

@@ -14,6 +14,7 @@
 
 typedef struct allocations {
     size_t calls;  /* since the last reset */
+    size_t asked;  /* bytes, in these calls */
     size_t bytes;  /* held now */
     size_t peak;   /* most held at once since the last reset */
     size_t failed; /* since the last reset */
@@ -22,7 +23,7 @@ typedef struct allocations {
 /* The library's own, and all together. */
 allocations allocations_ours(void);
 allocations allocations_all(void);
-void allocations_reset(void); /* calls to 0, peaks to what is held */
+void allocations_reset(void); /* counts to 0, peaks to what is held */
 
 /* Allocation number n from now on (1 is the next), of the library's own or of all of
  * them, fails; 0: none. */
