@@ -229,18 +229,23 @@ static bool wait_idle(module *m, const struct timespec *deadline)
     return true;
 }
 
+/* What was not finalised, whoever should have, may still be there, and stays whose it was. */
 static tw_err restart_idle(module *m, failure *why)
 {
     bool ours = m->owner, down = atomic_load(&m->down) != CKR_OK;
     CK_RV rv = ours ? m->fn->C_Finalize(NULL) : CKR_OK;
+    bool over = ours && (rv == CKR_OK || rv == CKR_CRYPTOKI_NOT_INITIALIZED);
     tw_err err;
 
-    if (ours && (rv == CKR_OK || rv == CKR_CRYPTOKI_NOT_INITIALIZED)) {
+    if (over) {
         next_generation(m);
     }
     err = initialize(m, why);
-    if (err == TW_OK && !m->owner && !down) { /* it was not finalised, whoever should have */
-        m->owner = ours;
+    if (m->owner) {
+        return err;
+    }
+    m->owner = ours && !over;
+    if (err == TW_OK && !over && !down) {
         err = ours ? twp_fail_rv(why, "C_Finalize", rv)
                    : twp_fail_text(why, TW_ERR_TOKEN_FAILED,
                                    "the module failed, and only who initialised it can restart it");

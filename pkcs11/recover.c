@@ -49,18 +49,28 @@ static bool find_slot(tw_token *t, const struct timespec *deadline, failure *why
     return err == TW_ERR_STATE;
 }
 
-/* A module that is down already has no users whom another try could disturb. */
+/* Whether the module's other users are tokens that are gone as well, or there are none. */
+static bool disturbs_none(tw_token *t)
+{
+    unsigned gone = atomic_load(&t->module->gone) + (atomic_load(&t->gone) ? 0 : 1);
+
+    return gone >= atomic_load(&t->module->users);
+}
+
+/* Where nobody is disturbed, a try after the other may follow soon: the module is down already,
+ * or all that it served are gone. */
 static bool restart_due(tw_token *t)
 {
-    bool due, down = atomic_load(&t->module->down) != CKR_OK;
+    bool due, alone = atomic_load(&t->module->down) != CKR_OK ||
+                      (atomic_load(&t->gone) && disturbs_none(t));
 
     pthread_mutex_lock(&t->lock);
     if (t->patience_ms == 0 || twp_time_passed(&t->calm)) {
         t->patience_ms = FIRST_PATIENCE_MS;
         due = true;
     } else {
-        due = twp_time_passed(&t->next_restart) || (down && twp_time_passed(&t->next_try));
-        if (due && !down && t->patience_ms < MOST_PATIENCE_MS) {
+        due = twp_time_passed(&t->next_restart) || (alone && twp_time_passed(&t->next_try));
+        if (due && !alone && t->patience_ms < MOST_PATIENCE_MS) {
             t->patience_ms *= 2;
         }
     }
@@ -101,14 +111,6 @@ static loss first_rung(tw_token *t, const attempt *a, const failure *why)
     bool down = why->rv == CKR_CRYPTOKI_NOT_INITIALIZED || atomic_load(&t->module->down) != CKR_OK;
 
     return why->loss == LOSS_MODULE && a->number == 1 && !down ? LOSS_SESSION : why->loss;
-}
-
-/* Whether the module's other users are tokens that are gone as well, or there are none. */
-static bool disturbs_none(tw_token *t)
-{
-    unsigned gone = atomic_load(&t->module->gone) + (atomic_load(&t->gone) ? 0 : 1);
-
-    return gone >= atomic_load(&t->module->users);
 }
 
 /* One of the higher rungs. A slot that is gone for good is worth a restart only if that disturbs no

@@ -229,6 +229,9 @@ tw_err twp_token_run(tw_token *t, persistence how, tw_err (*fn)(op *o, void *arg
     }
     deadline = twp_time_in(t->opt.deadline_ms);
     err = run(t, &a, fn, arg, why);
+    if (err == TW_ERR_TOKEN_FAILED && atomic_load(&t->gone)) {
+        err = why->err = TW_ERR_TOKEN_ABSENT; /* whatever its module says of that */
+    }
     if (a.probes) {
         end_probe(t, probe, err);
     }

@@ -258,12 +258,15 @@ Test(ladder, an_error_that_lasts_restarts_the_module_once)
     finish();
 }
 
+/* Meanwhile its tokens are absent, whatever it says of that. */
 Test(ladder, a_module_that_does_not_come_up_is_tried_again)
 {
     fault_script(&s, "C_DeriveKey ! fail CKR_DEVICE_ERROR\n"
                      "C_Initialize 1 fail CKR_GENERAL_ERROR");
-    must_err(TW_ERR_TOKEN_FAILED, tw_key_check(key));
-    must_event(&s, TW_ERR_TOKEN_FAILED, "C_DeriveKey", CKR_DEVICE_ERROR, "");
+    must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(key));
+    must_event(&s, TW_ERR_TOKEN_ABSENT, "C_DeriveKey", CKR_DEVICE_ERROR, "");
+    must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(key));
+    must_event(&s, TW_ERR_TOKEN_ABSENT, "C_Initialize", CKR_GENERAL_ERROR, "a short while ago");
     for (int i = 0; tw_key_check(key) != TW_OK; i++) {
         must(i < 50);
         usleep(100000);
@@ -284,6 +287,24 @@ Test(ladder, a_module_that_would_not_be_finalised_is_still_ours)
     tw_token_free(token);
     must_size(2, count("C_Finalize"));
     fault_clean(NULL);
+}
+
+/* Nor because it would then say that it could not be initialised either. */
+Test(ladder, a_module_that_does_neither_is_still_ours)
+{
+    size_t before = fault_count("C_Finalize");
+
+    fault_script(&s, "* * fail CKR_GENERAL_ERROR");
+    must(tw_key_check(key) != TW_OK);
+    stand_forget(&s);
+    must_size(before + 1, fault_count("C_Finalize"));
+    fault_script(&s, "# well again");
+    usleep(600000); /* it may be restarted again */
+    must_work();
+    tw_key_free(key);
+    tw_token_free(token);
+    must(stand_raw(&s)->C_Finalize(NULL) == CKR_CRYPTOKI_NOT_INITIALIZED);
+    fault_clean("calls without an initialisation");
 }
 
 Test(ladder, a_module_of_others_is_not_finalised)
