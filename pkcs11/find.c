@@ -171,7 +171,8 @@ static tw_err none_chosen(const choice *s, failure *why)
     if (s->foreign > 0) {
         return twp_fail_text(
             why, TW_ERR_TOKEN_POLICY,
-            "the key named is not on a curve of HPKE: P-256, P-384, P-521, X25519, X448");
+            "the key named is not on a curve of HPKE: P-256, P-384, P-521, X25519, X448; RSA and "
+            "ML-KEM keys do not serve");
     }
     return twp_fail_text(why, TW_ERR_TOKEN_ABSENT,
                          "no such private key in this token: see twoway tokens for those it has");

@@ -3,7 +3,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -264,6 +266,46 @@ static void bad_arguments(void)
     must_err(TW_ERR_INVALID, tw_token_joined(j.key, 1, &token, &err));
 }
 
+/* Whoever exits with a token open: its module is not finalised at all, for libcrypto, which it may
+ * need for that, takes its leave at the same time. */
+static void a_process_may_exit_as_it_is(void)
+{
+    char report[160], line[256];
+    size_t finalised;
+    bool used = false;
+    int status;
+    pid_t pid;
+    FILE *f;
+
+    join_begin(&j, true);
+    (void)snprintf(report, sizeof(report), "%s/report", j.s.dir);
+    must(setenv("FAULT_REPORT", report, 1) == 0);
+    finalised = fault_count("C_Finalize");
+    pid = fork();
+    must(pid >= 0);
+    if (pid == 0) {
+        static tw_token *token;
+        static tw_key *own;
+
+        must_ok(tw_token_open(j.members[0].uri, &j.s.options, &token));
+        must_ok(tw_token_find_key(token, j.members[0].uri, NULL, 0, &own));
+        must_ok(tw_key_check(own));
+        exit(0);
+    }
+    must(waitpid(pid, &status, 0) == pid);
+    must_size(0, (size_t)status);
+    must(unsetenv("FAULT_REPORT") == 0);
+    (void)snprintf(report, sizeof(report), "%s/report.%d", j.s.dir, (int)pid);
+    f = fopen(report, "re");
+    must(f != NULL);
+    while (fgets(line, sizeof(line), f) != NULL) {
+        used = used || strncmp(line, "C_DeriveKey ", 12) == 0;
+        must(strncmp(line, "C_Finalize ", 11) != 0 || (size_t)atol(line + 11) == finalised);
+    }
+    (void)fclose(f);
+    must(used);
+}
+
 int main(void)
 {
     static void (*const tests[])(void) = {
@@ -278,6 +320,7 @@ int main(void)
         it_is_a_senders_identity_too,
         a_bad_point_is_the_peers,
         bad_arguments,
+        a_process_may_exit_as_it_is,
     };
     size_t count = sizeof(tests) / sizeof(tests[0]);
 

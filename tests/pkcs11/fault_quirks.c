@@ -335,9 +335,26 @@ Test(oddities, a_module_that_cannot_lock)
     must_serve(TW_KEM_P256_HKDF_SHA256, "C_Initialize * flag CKF_OS_LOCKING_OK CKR_CANT_LOCK");
 }
 
-Test(oddities, a_table_that_claims_to_be_newer_than_it_is)
+Test(oddities, a_table_without_what_its_version_promises)
 {
     must_serve(TW_KEM_P256_HKDF_SHA256, "C_GetFunctionList * version 302");
+    must_size(0, fault_count("interface lists")); /* nor is anything newer looked for */
+}
+
+/* Keys that no curve is said of: RSA, and the ML-KEM of version 3.2 (CKK_ML_KEM). */
+Test(oddities, a_key_of_a_kind_that_no_kem_here_has)
+{
+    tw_key *key = (tw_key *)&s;
+
+    token = stand_open(&s);
+    tw_key_free(stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a"));
+    fault_script(&s, "C_GetAttributeValue * absent CKA_EC_PARAMS\n"
+                     "C_GetAttributeValue * answer CKA_KEY_TYPE 4900000000000000");
+    must_err(TW_ERR_TOKEN_POLICY,
+             tw_token_find_key(token, stand_uri(&s, ";object=a"), NULL, 0, &key));
+    must(key == NULL);
+    must_event(&s, TW_ERR_TOKEN_POLICY, NULL, 0, "RSA and ML-KEM keys do not serve");
+    finish(NULL);
 }
 
 /* A buffer that nobody wrote to is no secret, on any curve. */

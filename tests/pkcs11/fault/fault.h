@@ -205,7 +205,7 @@ typedef struct watch {
     pid_t first_pid, last_pid; /* who loaded it; who called last */
     unsigned long calls[FUNCTION_COUNT], acted[FUNCTION_COUNT];
     unsigned long checks[CHECK_COUNT];
-    unsigned long in_flight, most_in_flight, most_sessions, most_objects;
+    unsigned long in_flight, most_in_flight, most_sessions, most_objects, interfaces;
 } watch;
 
 extern watch seen;
@@ -221,7 +221,8 @@ bool pin_was_refused(CK_SLOT_ID slot, const CK_BYTE *pin, CK_ULONG len);
 void watch_report(void);
 
 /* fault_tally answers a function's number of calls, a check's text, "faults", "most calls
- * in flight", "most sessions", "most objects": for tests in the same process. */
+ * in flight", "most sessions", "most objects", "interface lists", which are those of version 3.0:
+ * for tests in the same process. */
 unsigned long fault_tally(const char *what);
 
 /* --- module.c: one call. -------------------------------------------------------------- */

@@ -290,3 +290,20 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST 
 {
     return get_function_list(out);
 }
+
+/* Version 3.0 has these too; there are modules where they lie. The arguments are not looked at. */
+__attribute__((visibility("default"))) CK_RV C_GetInterfaceList(void);
+__attribute__((visibility("default"))) CK_RV C_GetInterface(void);
+
+CK_RV C_GetInterfaceList(void)
+{
+    watch_lock();
+    seen.interfaces++;
+    watch_unlock();
+    return CKR_FUNCTION_NOT_SUPPORTED;
+}
+
+CK_RV C_GetInterface(void)
+{
+    return CKR_FUNCTION_NOT_SUPPORTED; /* newer versions of p11-kit ask that, and do without */
+}

@@ -162,6 +162,7 @@ static unsigned long look_up(const char *what)
         {"most calls in flight", seen.most_in_flight},
         {"most sessions", seen.most_sessions},
         {"most objects", seen.most_objects},
+        {"interface lists", seen.interfaces},
     };
 
     for (function f = 0; f < FUNCTION_COUNT; f++) {
