@@ -176,6 +176,11 @@ unsigned long load_most(const load *l, size_t member)
     return most;
 }
 
+unsigned long load_all_failed(const load *l)
+{
+    return load_total(l, tried) - load_total(l, succeeded);
+}
+
 unsigned long load_failed(const load *l, tw_err err)
 {
     return load_sum(l, offsetof(worker, failed) + (size_t)-err * sizeof(atomic_ulong), 0);
