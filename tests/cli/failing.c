@@ -209,7 +209,7 @@ int __wrap_fcntl64(int fd, int command, ...)
 }
 
 STAND_IN(asprintf)
-int __wrap_asprintf(char **out, const char *format, ...);
+__attribute__((format(printf, 2, 3))) int __wrap_asprintf(char **out, const char *format, ...);
 int __wrap_asprintf(char **out, const char *format, ...)
 {
     va_list args;
