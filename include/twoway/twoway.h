@@ -193,8 +193,11 @@ TW_API void tw_exchange_free(tw_exchange *exchange);
  * body is sealed once; its key is encapsulated to each receiver, before, while or
  * after the body is sealed, and each receiver's answer has its own exchange, to be
  * kept beside its receiver. All share the suite. Every receiver holds the body's
- * key: one could forge the body to another. The default label is a request's. With
- * AEAD id 1 the body itself is under AES-256-GCM, its key having 32 bytes always.
+ * key: one could forge the body to another. And the format does not hold chunks to
+ * their places: anyone between can change the head such that chunk i XOR n, for an n
+ * of his, opens in place i, up to the final one; whole bodies have one place only. The
+ * default label is a request's. With AEAD id 1 the body itself is under AES-256-GCM,
+ * its key having 32 bytes always.
  *
  * tw_multi_new draws that key and writes the body's head, tw_multi_encap writes
  * tw_multi_encap_len bytes for one receiver more, in any number; the multi holds the

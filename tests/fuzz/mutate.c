@@ -9,6 +9,7 @@
 #define MAX_CHUNKS  64
 #define MAX_MESSAGE 131072
 #define MAX_ROUNDS  16
+#define TAG_LEN     16
 
 /* Chunks as they lie in a message, the length before each included. */
 typedef struct span {
@@ -49,30 +50,37 @@ static bytes varint_of(uint64_t value, uint8_t log_size)
     return made;
 }
 
+/* False where no whole chunk begins. */
+static bool find_chunk(bytes message, size_t at, span *chunk, bool *final)
+{
+    size_t left = message.len - at;
+    uint64_t promised;
+
+    if (left == 0) {
+        return false;
+    }
+    *chunk = (span){.at = at, .prefix = varint_size(message.data[at])};
+    if (chunk->prefix > left) {
+        return false;
+    }
+    promised = varint_value(bytes_part(message, at, chunk->prefix));
+    left -= chunk->prefix;
+    if (promised > left) {
+        return false;
+    }
+    *final = promised == 0;
+    chunk->len = chunk->prefix + (*final ? left : (size_t)promised);
+    return true;
+}
+
 static layout find_chunks(bytes message, size_t head_len)
 {
     layout found = {.count = 0};
     size_t at = head_len;
 
-    while (at < message.len && found.count < MAX_CHUNKS) {
-        span *next = &found.chunk[found.count];
-        size_t left = message.len - at;
-        uint64_t promised;
-
-        next->at = at;
-        next->prefix = varint_size(message.data[at]);
-        if (next->prefix > left) {
-            break;
-        }
-        promised = varint_value(bytes_part(message, at, next->prefix));
-        left -= next->prefix;
-        if (promised > left) {
-            break;
-        }
-        found.complete = promised == 0;
-        next->len = next->prefix + (found.complete ? left : (size_t)promised);
-        at += next->len;
-        found.count++;
+    while (found.count < MAX_CHUNKS &&
+           find_chunk(message, at, &found.chunk[found.count], &found.complete)) {
+        at += found.chunk[found.count++].len;
     }
     return found;
 }
@@ -161,6 +169,31 @@ static bytes alter_bytes(bytes message, alteration what, bytes *in)
     default:
         return bytes_part(message, 0, at);
     }
+}
+
+bytes traded(bytes plain, bytes body, uint64_t mask, bool *complete)
+{
+    static size_t start[MAX_MESSAGE / TAG_LEN]; /* of each chunk's plaintext */
+    bytes made = bytes_new(plain.len);
+    size_t count = 0, len = 0;
+    bool final = false;
+    span chunk;
+
+    for (size_t at = 0; find_chunk(body, at, &chunk, &final); at += chunk.len) {
+        must(count + 1 < sizeof(start) / sizeof(*start));
+        start[count + 1] = start[count] + chunk.len - chunk.prefix - TAG_LEN;
+        count++;
+    }
+    must(final && start[count] == plain.len);
+    *complete = false;
+    for (size_t i = 0; !*complete && (i ^ mask) < count; i++) {
+        const size_t from = i ^ mask, part = start[from + 1] - start[from];
+
+        memcpy(made.data + len, plain.data + start[from], part);
+        len += part;
+        *complete = from == count - 1;
+    }
+    return bytes_part(made, 0, len);
 }
 
 bytes mutate(bytes message, size_t head_len, bool chunked, bytes in, bool *intact)

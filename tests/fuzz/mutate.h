@@ -27,4 +27,8 @@ typedef enum alteration {
  * it meant: a length may be written in more bytes than it needs. */
 bytes mutate(bytes message, size_t head_len, bool chunked, bytes in, bool *intact);
 
+/* traded is what opens of a chunked `body` of `plain` when place i is filled by chunk i XOR mask,
+ * up to a place that has none, or to the final chunk: complete. */
+bytes traded(bytes plain, bytes body, uint64_t mask, bool *complete);
+
 #endif

@@ -64,6 +64,19 @@ static void sealed_alterations(void)
     }
 }
 
+/* The last byte of one to many's nonce, which is bound to nothing. */
+static void sealed_trades(void)
+{
+    enum { LAST = 87 + 12 - 1 };
+    static const uint8_t swap[] = {ALTER_FLIP, 0, LAST, 0, ALTER_SWAP, 0, 1};
+    static const uint8_t front[] = {ALTER_FLIP, 0, LAST,       2, ALTER_DROP, 0,
+                                    ALTER_DROP, 0, ALTER_DROP, 0, ALTER_DROP, 0};
+    bytes many = sealing(KIND_MULTI, true, false, 0);
+
+    write_seed("sealed", "trade", bytes_cat(many, bytes_of(swap, sizeof(swap))));
+    write_seed("sealed", "front", bytes_cat(many, bytes_of(front, sizeof(front))));
+}
+
 /* --- opener, response, multi ------------------------------------------------------------ */
 
 #define ITEMS(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
@@ -116,6 +129,7 @@ void message_seeds(void)
 {
     sealed_kinds();
     sealed_alterations();
+    sealed_trades();
     forged_seeds("opener", bytes_new(0));
     altered_seed("opener", "head-header", ITEMS(0, 4, 1, FORGE_FINAL, 9));
     altered_seed("opener", "head-enc", ITEMS(0, 20, 1, FORGE_FINAL, 9));

@@ -155,6 +155,59 @@ Test(multi, body_and_encapsulations_of_two_messages_do_not_mix)
     end(&c);
 }
 
+/*
+ * What the format does not promise. Its head, the nonce that chunk i's is made of by XOR with i, is
+ * bound to nothing: with n added to it, also by XOR, what was chunk i XOR n opens as chunk i.
+ */
+Test(multi, who_changes_the_head_of_chunks_can_reorder_them_or_drop_what_came_first)
+{
+    enum { CHUNK = 20, CHUNKS = 4, SEALED = 1 + CHUNK + 16 };
+    static const uint8_t order[CHUNKS][CHUNKS] = {{0, 1, 2, 3}, {1, 0, 3}, {2, 3}, {3}};
+    static const size_t count[CHUNKS] = {4, 3, 2, 1};
+    tw_format format = format_of(true, CHUNK);
+    bytes plain = bytes_noise(CHUNK * CHUNKS, 1), sealed, opened;
+    crowd c;
+
+    start(&c, triple_default);
+    seal(&c, &format, plain);
+    sealed = c.body;
+    for (uint8_t n = 0; n < CHUNKS; n++) {
+        bytes want = bytes_new(0);
+
+        c.body = bytes_new(0);
+        for (size_t i = 0; i < count[n]; i++) {
+            size_t from = order[n][i], at = from * SEALED;
+
+            c.body = bytes_cat(c.body, from == CHUNKS - 1 ? bytes_from(sealed, at)
+                                                          : bytes_part(sealed, at, SEALED));
+            want = bytes_cat(want, bytes_part(plain, from * CHUNK, CHUNK));
+        }
+        c.head.data[c.head.len - 1] ^= n;
+        must_ok(accept(&c, 0, 0, &format, &opened, NULL));
+        must_bytes(want, opened);
+        c.head.data[c.head.len - 1] ^= n;
+    }
+    end(&c);
+}
+
+/* Whole messages have but one place. */
+Test(multi, who_changes_the_head_of_a_whole_body_is_refused)
+{
+    tw_format format = format_of(false, 0);
+    bytes opened;
+    crowd c;
+
+    start(&c, triple_default);
+    seal(&c, &format, bytes_noise(50, 1));
+    for (size_t bit = 0; bit < 8 * c.head.len; bit++) {
+        c.head.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        must_err(TW_ERR_AUTH, accept(&c, 0, 0, &format, &opened, NULL));
+        must_size(0, opened.len);
+        c.head.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    end(&c);
+}
+
 /* The label binds the encapsulation: it goes into HPKE's info. */
 Test(multi, the_label_is_bound_into_each_encapsulation)
 {
