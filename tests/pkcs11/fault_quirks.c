@@ -189,6 +189,13 @@ Test(oddities, a_token_whose_keys_derive_only_where_they_may_decrypt)
     must_make("C_DeriveKey * key CKA_DECRYPT=01 0x182");
 }
 
+/* SoftHSM lets a key do what nothing was said of, a TPM does not. */
+Test(oddities, a_token_whose_keys_decrypt_only_where_that_was_said)
+{
+    must_make("C_DeriveKey * key CKA_DECRYPT=01 0x182\n"
+              "C_GenerateKeyPair * demand CKA_DECRYPT=01 CKR_DEVICE_ERROR");
+}
+
 Test(oddities, a_token_that_makes_no_key_that_may_decrypt)
 {
     must_make("C_GenerateKeyPair * refuse CKA_DECRYPT=01 CKR_DEVICE_ERROR");

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finding a token and logging in: URIs, modules, PINs. */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "stand.h"
@@ -349,4 +351,21 @@ Test(open, takes_no_pin_from_what_is_not_a_file)
     longest[sizeof(longest) - 2] = '\n';
     must_open_with_file(TW_ERR_TOKEN_PIN, "pin-source=", "", longest);
     must_event(&s, TW_ERR_TOKEN_PIN, NULL, 0, "over 256 bytes");
+}
+
+/* It is read again at each login, and what was in a pipe is gone by then. */
+Test(open, takes_no_pin_from_a_pipe_though_one_is_in_it)
+{
+    static const char line[] = STAND_PIN "\n";
+    char path[128], uri[192];
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/pipe", s.dir);
+    (void)snprintf(uri, sizeof(uri), "pkcs11:token=hpke?pin-source=%s", path);
+    must(mkfifo(path, 0600) == 0);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    must(fd >= 0 && write(fd, line, sizeof(line) - 1) == (ssize_t)sizeof(line) - 1);
+    must_open(TW_ERR_TOKEN_PIN, uri);
+    must_event(&s, TW_ERR_TOKEN_PIN, NULL, 0, "not a regular file");
+    must(close(fd) == 0);
 }

@@ -66,7 +66,7 @@ static bool has_value_len(const CK_MECHANISM *m, const CK_ATTRIBUTE *a, CK_ULONG
 static bool has_sensitive(const CK_MECHANISM *m, const CK_ATTRIBUTE *a, CK_ULONG count)
 {
     (void)m;
-    return has(a, count, CKA_SENSITIVE, false);
+    return has(a, count, CKA_SENSITIVE, false) || has(a, count, CKA_SENSITIVE, true);
 }
 
 static bool has_raw_point(const CK_MECHANISM *m, const CK_ATTRIBUTE *a, CK_ULONG count)

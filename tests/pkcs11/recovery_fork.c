@@ -13,9 +13,14 @@ static stand s;
 static tw_token *token;
 static tw_key *key;
 
+enum {
+    SESSIONS = 3, /* which as many threads of the parent may have, all of them */
+};
+
 static void start(void)
 {
     fault_softhsm(&s);
+    s.options.max_sessions = SESSIONS;
     token = stand_open(&s);
     key = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a");
     s.options.event = NULL;
@@ -148,12 +153,13 @@ Test(forked, a_child_goes_on_by_itself)
     finish();
 }
 
-/* The call waits before SoftHSM gets it: SoftHSM's own locks would not survive a fork. */
+/* The calls wait before SoftHSM gets them: SoftHSM's own locks would not survive a fork. They have
+ * all sessions that there may be. */
 Test(forked, a_child_goes_on_while_calls_of_its_parent_are_under_way)
 {
-    pthread_t threads[3];
+    pthread_t threads[SESSIONS];
 
-    fault_script(&s, "C_DeriveKey 1-3 wait 20000");
+    fault_script(&s, "C_DeriveKey 1-3 wait 60000");
     for (int i = 0; i < 3; i++) {
         must(pthread_create(&threads[i], NULL, work, NULL) == 0);
     }
