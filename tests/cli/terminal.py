@@ -46,9 +46,9 @@ class Terminal:
         self.seen += data
         return data or None
 
-    def expect(self, text, seconds=20):
+    def expect(self, text, seconds=20, after=0):
         end = time.monotonic() + seconds
-        while text not in self.seen:
+        while text not in self.seen[after:]:
             if time.monotonic() > end or self.read(0.1) is None:
                 raise AssertionError(f"expected {text!r} on the terminal, saw {self.seen!r}")
 

@@ -46,7 +46,7 @@ class Hint(CardCase):
                 self.assertEqual(t.seen, HINT + GONE)
 
     def test_a_quick_answer_shows_nothing(self):
-        self.script("C_DeriveKey * wait 600")
+        self.script("C_DeriveKey * wait 50")
         t = self.terminal(*self.accept)
         self.must_open(t)
         self.assertEqual(t.seen, b"")
@@ -63,24 +63,34 @@ class Hint(CardCase):
         self.assertEqual((t.seen, self.read("said")), (b"", b""))
 
     def test_what_is_said_meanwhile_has_a_line_of_its_own(self):
-        self.script("C_DeriveKey 2 wait 1500", "C_DeriveKey 2 fail CKR_KEY_FUNCTION_NOT_PERMITTED")
+        self.script("C_DeriveKey 2 wait 20000", "C_DeriveKey 2 fail CKR_KEY_FUNCTION_NOT_PERMITTED")
         t = self.terminal(*self.accept)
+        t.expect(HINT)
+        self.script()
         self.assertEqual(t.wait(), NOT_PERMITTED)
         self.assertTrue(t.seen.startswith(HINT + GONE + b"twoway: token: "), t.seen)
         self.assertEqual(t.seen.count(HINT), 1)
 
     def test_a_list_is_not_mixed_with_it_and_it_comes_again(self):
         self.add_token("second", PIN)
-        self.script("C_OpenSession 1-2 wait 1300")
+        self.script("C_OpenSession 1 wait 20000")
         t = self.terminal("tokens", "--module", self.module)
+        t.expect(HINT)
+        self.script("C_OpenSession 1 wait 20000", "# another")
+        t.expect(GONE + b"token  ")
+        self.assertEqual(t.seen.count(HINT), 1)
+        t.expect(HINT, after=len(t.seen))
+        self.script()
         self.assertEqual(t.wait(), 0)
         self.assertEqual(t.seen.count(HINT), 2)
         for label in (b"hpke", b"second"):
             self.assertIn(HINT + GONE + b"token  " + label, t.seen)
 
     def test_making_a_key_may_take_long_too(self):
-        self.script("C_GenerateKeyPair 1 wait 1300")
+        self.script("C_GenerateKeyPair 1 wait 20000")
         t = self.terminal("keygen", "--token", "pkcs11:token=hpke", "--object", "new", *self.login)
+        t.expect(HINT)
+        self.script()
         self.assertEqual(t.wait(), 0)
         self.assertTrue(t.seen.startswith(HINT + GONE + b"pkcs11:"), t.seen)
 
@@ -94,13 +104,15 @@ class Hint(CardCase):
         self.assertFalse(self.path("out").exists())
 
     def test_it_does_not_disturb_who_types_a_pin(self):
-        self.script("C_DeriveKey 2 wait 1300")
+        self.script("C_DeriveKey 2 wait 20000")
         t = self.terminal(*self.ask)
         t.expect(b"PIN for token 'hpke': ")
         time.sleep(1.5)
         t.read(0)
         self.assertNotIn(b"waiting", t.seen)
         t.type(PIN.encode() + b"\n")
+        t.expect(HINT)
+        self.script()
         self.must_open(t)
         self.assertTrue(t.seen.endswith(HINT + GONE))
 

@@ -134,7 +134,10 @@ class Interrupts(Checks, FaultCase):
         self.before = self.objects()
 
     def hang(self, function, step):
-        """Starts a check that hangs in `function`, and waits until it has come past `step`."""
+        """Starts a check, and waits until it has come past `step` and hangs in `function`."""
+        report = self.tokens / "report"
+        report.unlink(missing_ok=True)
+        self.env["FAULT_REPORT"] = str(report)
         self.script(f"{function} * {self.HANGS}")
         process = self.start("tokens", "--check", self.uri, *self.login, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE)
@@ -143,8 +146,11 @@ class Interrupts(Checks, FaultCase):
         while not lines or not lines[-1].startswith(step.encode() + b" "):
             lines.append(process.stdout.readline())
             self.assertTrue(lines[-1], lines)
-        time.sleep(0.3)
-        return process
+        for _ in range(2000):
+            if report.exists() and re.search(rf"(?m)^{function} ", report.read_text()):
+                return process
+            time.sleep(0.01)
+        return self.fail(f"it never came to {function}")
 
     def end(self, process, number):
         out, err = process.communicate(timeout=60)

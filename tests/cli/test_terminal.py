@@ -68,7 +68,7 @@ class Progress(TerminalMixin, Case):
         self.assertEqual(self.slow("--quiet").seen, b"")
 
     def test_what_takes_less_than_a_second_shows_none(self):
-        self.assertEqual(self.slow(tenths=6).seen, b"")
+        self.assertEqual(self.slow(tenths=1).seen, b"")
 
     def test_of_a_file_the_percentage_is_known(self):
         self.key_and_config()

@@ -18,8 +18,24 @@ enum {
 
 static join_stand j;
 
+/* Threads that ask all the time, and so hold the locks of the key and of its tokens. */
+static pthread_t asking[4];
+static size_t asking_count;
+static atomic_bool stop;
+
+static void stop_asking(void)
+{
+    atomic_store(&stop, true);
+    while (asking_count > 0) {
+        must(pthread_join(asking[--asking_count], NULL) == 0);
+    }
+}
+
+/* Also after a failure: what asks, or hangs, must not do so of a key that is freed. */
 static void end(void)
 {
+    stop_asking();
+    fault_script(&j.s, "# over");
     join_end(&j);
 }
 
@@ -97,6 +113,7 @@ static void must_succeed(int (*child)(void))
 
     must(pid >= 0);
     if (pid == 0) {
+        asking_count = 0; /* they are the parent's */
         (void)alarm(CHILD_SECONDS);
         _exit(child());
     }
@@ -134,9 +151,6 @@ Test(join_fork, a_child_looks_after_the_token_itself)
     finish();
 }
 
-/* Threads that ask all the time, and so hold the locks of the key and of its tokens. */
-static atomic_bool stop;
-
 static void *ask(void *arg)
 {
     size_t index = *(size_t *)arg;
@@ -150,18 +164,15 @@ static void *ask(void *arg)
 Test(join_fork, a_child_finds_no_lock_taken_that_a_thread_of_its_parent_held)
 {
     static size_t indices[] = {0, 1};
-    pthread_t threads[4];
 
     start();
     for (size_t i = 0; i < 4; i++) {
-        must(pthread_create(&threads[i], NULL, ask, &indices[i % 2]) == 0);
+        must(pthread_create(&asking[i], NULL, ask, &indices[i % 2]) == 0);
+        asking_count++;
     }
     for (int i = 0; i < FORKS; i++) {
         must_succeed(i % 2 == 0 ? use_and_free : only_free);
     }
-    atomic_store(&stop, true);
-    for (size_t i = 0; i < 4; i++) {
-        must(pthread_join(threads[i], NULL) == 0);
-    }
+    stop_asking();
     finish();
 }

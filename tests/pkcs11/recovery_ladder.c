@@ -249,11 +249,15 @@ Test(ladder, an_error_that_lasts_restarts_the_module_once)
     static const char *const codes[] = {"CKR_DEVICE_ERROR", "CKR_GENERAL_ERROR",
                                         "CKR_FUNCTION_FAILED", "0x1e7", "0x70007"};
 
-    for (size_t i = 0; i < 1; i++) {
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        count_anew();
         fault_script(&s, "C_DeriveKey ! fail %s", codes[i]);
         must_work();
         must_size(1, count("C_Finalize"));
         must_size(1, count("C_Initialize"));
+        finish();
+        token = stand_open(&s); /* a new one need not wait until it may be restarted again */
+        must_ok(tw_token_find_key(token, stand_uri(&s, ";object=a"), NULL, 0, &key));
     }
     finish();
 }
@@ -265,8 +269,9 @@ Test(ladder, a_module_that_does_not_come_up_is_tried_again)
                      "C_Initialize 1 fail CKR_GENERAL_ERROR");
     must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(key));
     must_event(&s, TW_ERR_TOKEN_ABSENT, "C_DeriveKey", CKR_DEVICE_ERROR, "");
-    must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(key));
-    must_event(&s, TW_ERR_TOKEN_ABSENT, "C_Initialize", CKR_GENERAL_ERROR, "a short while ago");
+    if (tw_key_check(key) != TW_OK) { /* half a second may have passed */
+        must_event(&s, TW_ERR_TOKEN_ABSENT, "C_Initialize", CKR_GENERAL_ERROR, "a short while ago");
+    }
     for (int i = 0; tw_key_check(key) != TW_OK; i++) {
         must(i < 50);
         usleep(100000);

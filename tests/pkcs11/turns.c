@@ -75,7 +75,7 @@ static void nobody_is_overtaken(void)
 
 static void *take_once(void *arg)
 {
-    struct timespec deadline = twp_time_in(50);
+    struct timespec deadline = twp_time_in(1000); /* until then the others stand in line too */
 
     *(bool *)arg = twp_turn_take(&u, &deadline);
     return NULL;

@@ -28,6 +28,9 @@ static void do_wait(call *c, const rule *r)
     unsigned long passed = 0;
 
     (void)c;
+    watch_lock();
+    watch_report();
+    watch_unlock();
     clock_gettime(CLOCK_MONOTONIC, &begun);
     while (passed < r->number[0] && script_version() == version) {
         nanosleep(&slice, NULL);

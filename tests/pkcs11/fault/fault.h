@@ -8,8 +8,8 @@
  *
  *   FAULT_MODULE   the module that is wrapped
  *   FAULT_SCRIPT   the script's file; read again whenever it was replaced
- *   FAULT_REPORT   where to write what was seen, at each C_Finalize and at the end; in a
- *                  child of fork ".PID" is added
+ *   FAULT_REPORT   where to write what was seen, at each C_Finalize, when a call begins to
+ *                  wait, and at the end; in a child of fork ".PID" is added
  *   FAULT_TELL     set: say on standard error which call had a bad handle
  *
  * A line of the script is a rule, FUNCTION WHEN ACTION [WORD...]:
