@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "token.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,23 +24,31 @@ static void life_init(module *m)
     pthread_mutexattr_destroy(&attr);
 }
 
+enum {
+    FORK_WAITS_MS = 500, /* then an initialisation hangs, and nobody else waits for it */
+};
+
 static void before_fork(void)
 {
+    struct timespec until = twp_time_in(FORK_WAITS_MS);
+
     twp_process_lock();
     for (module *m = list; m != NULL; m = m->next) {
-        pthread_mutex_lock(&m->life);
+        m->held = twp_mutex_take(&m->life, &until);
     }
 }
 
 static void in_parent(void)
 {
     for (module *m = list; m != NULL; m = m->next) {
-        pthread_mutex_unlock(&m->life);
+        if (m->held) {
+            pthread_mutex_unlock(&m->life);
+        }
     }
     twp_process_unlock();
 }
 
-/* What knows its owner does not know the child's thread for it. */
+/* What knows its owner does not know the child's thread for it, and whoever had it is not here. */
 static void in_child(void)
 {
     for (module *m = list; m != NULL; m = m->next) {
@@ -81,6 +90,43 @@ static void module_free(module *m)
     free(m->path);
     free(m->init_args);
     free(m);
+}
+
+#define F(name)                                                                                    \
+    {                                                                                              \
+#name, offsetof(CK_FUNCTION_LIST, name)                                                    \
+    }
+
+/* The functions that are called here. */
+static const struct {
+    const char *name;
+    size_t offset;
+} needed[] = {
+    F(C_CloseSession),   F(C_CopyObject),      F(C_DeriveKey),         F(C_DestroyObject),
+    F(C_DigestFinal),    F(C_DigestInit),      F(C_DigestKey),         F(C_DigestUpdate),
+    F(C_Finalize),       F(C_FindObjects),     F(C_FindObjectsFinal),  F(C_FindObjectsInit),
+    F(C_GenerateKey),    F(C_GenerateKeyPair), F(C_GetAttributeValue), F(C_GetInfo),
+    F(C_GetSessionInfo), F(C_GetSlotInfo),     F(C_GetSlotList),       F(C_GetTokenInfo),
+    F(C_Initialize),     F(C_Login),           F(C_OpenSession),       F(C_SetAttributeValue),
+    F(C_WrapKey),
+};
+
+#undef F
+
+/* The standard has no NULL in this table: what a module cannot do, it says when it is asked. */
+static tw_err check_table(const CK_FUNCTION_LIST *fn, failure *why)
+{
+    void (*none)(void) = NULL;
+
+    for (size_t i = 0; i < LENGTH(needed); i++) {
+        if (memcmp((const char *)fn + needed[i].offset, &none, sizeof(none)) == 0) {
+            return twp_fail_text(why, TW_ERR_TOKEN_FAILED,
+                                 "the module's table of functions has NULL for %s, which PKCS #11 "
+                                 "forbids: get a newer one",
+                                 needed[i].name);
+        }
+    }
+    return TW_OK;
 }
 
 /* Takes p11-kit's reference to `fn` over, also on failure. */
@@ -127,7 +173,12 @@ static tw_err share(module *m, const char *args, module **out, failure *why)
 static tw_err enlist(CK_FUNCTION_LIST *fn, const char *args, module **out, failure *why)
 {
     module *m = find_loaded(fn);
+    tw_err err = check_table(fn, why);
 
+    if (err != TW_OK) {
+        p11_kit_module_release(fn);
+        return err;
+    }
     return m == NULL ? add(fn, args, out, why) : share(m, args, out, why);
 }
 

@@ -105,11 +105,14 @@ void twp_module_stop(module *m)
 
 /* What the child inherited is the parent's: its handles still answer in many modules,
  * on the parent's session. So begin again before the first call. */
-static tw_err after_fork(module *m, failure *why)
+static tw_err after_fork(module *m, const struct timespec *deadline, failure *why)
 {
     tw_err err = TW_OK;
 
-    pthread_mutex_lock(&m->life);
+    if (!twp_mutex_take(&m->life, deadline)) {
+        return twp_fail_text(why, TW_ERR_TOKEN_FAILED,
+                             "the module is being initialised for this process, and hangs");
+    }
     if (atomic_load(&m->pid) != getpid()) {
         bool ours = m->owner;
 
@@ -193,7 +196,7 @@ tw_err twp_module_enter(module *m, const struct timespec *deadline, failure *why
     tw_err err = TW_OK;
 
     if (atomic_load(&m->pid) != getpid()) {
-        err = after_fork(m, why);
+        err = after_fork(m, deadline, why);
     }
     if (err == TW_OK) {
         err = count_in(m, deadline, why);

@@ -94,6 +94,7 @@ bool twp_pin_given(const settings *s, const token_uri *u);
 
 struct timespec twp_time_in(unsigned ms);
 bool twp_time_passed(const struct timespec *t);
+bool twp_mutex_take(pthread_mutex_t *mutex, const struct timespec *deadline); /* NULL: none */
 void twp_cond_init(pthread_cond_t *cond); /* by the clock of twp_time_in */
 
 /* A line, first come first served; under a lock of its owner's. twp_queue_wait joins it until
@@ -133,6 +134,7 @@ typedef struct module {
     bool started;         /* it was initialised, by us or by others, and not yet left */
     bool owner;           /* we initialised it, so we finalise it */
     bool serial;          /* it cannot lock: one call at a time, by turns */
+    bool held;            /* over a fork, under twp_process_lock */
 
     turn calls;
     _Atomic(pid_t) pid;              /* whose initialisation it is */
@@ -168,8 +170,8 @@ void twp_module_leave(module *m);
 tw_err twp_module_restart(module *m, unsigned long generation, const struct timespec *deadline,
                           failure *why);
 
-/* For what is short. Held over fork, as is the life of every module, so that a child finds
- * neither taken. */
+/* For what is short. Held over fork, as is the life of every module that does not hang just
+ * then, so that a child finds what they guard in order. */
 void twp_process_lock(void);
 void twp_process_unlock(void);
 

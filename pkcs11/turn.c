@@ -34,6 +34,28 @@ bool twp_time_passed(const struct timespec *t)
     return now.tv_sec > t->tv_sec || (now.tv_sec == t->tv_sec && now.tv_nsec >= t->tv_nsec);
 }
 
+/* What is left until the deadline, by the clock that a mutex goes by. */
+bool twp_mutex_take(pthread_mutex_t *mutex, const struct timespec *deadline)
+{
+    struct timespec now, until;
+
+    if (deadline == NULL) {
+        return pthread_mutex_lock(mutex) == 0;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += deadline->tv_sec - now.tv_sec;
+    until.tv_nsec += deadline->tv_nsec - now.tv_nsec;
+    if (until.tv_nsec < 0) {
+        until.tv_nsec += 1000000000;
+        until.tv_sec--;
+    } else if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    return pthread_mutex_timedlock(mutex, &until) == 0;
+}
+
 void twp_cond_init(pthread_cond_t *cond)
 {
     pthread_condattr_t attr;

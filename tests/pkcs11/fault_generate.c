@@ -74,6 +74,37 @@ static void finish(tw_key *key)
     fault_clean(NULL);
 }
 
+static void must_make_despite(const char *script)
+{
+    tw_key *key;
+
+    fault_script(&s, "%s", script);
+    must_make(&key);
+    finish(key);
+}
+
+Test(making, goes_on_where_keys_derive_only_if_they_may_decrypt)
+{
+    must_make_despite("C_DeriveKey * key CKA_DECRYPT=01 0x182");
+}
+
+/* SoftHSM lets a key do what nothing was said of, a TPM does not. */
+Test(making, says_that_a_key_may_decrypt_where_nothing_else_helps)
+{
+    must_make_despite("C_DeriveKey * key CKA_DECRYPT=01 0x182\n"
+                      "C_GenerateKeyPair * demand CKA_DECRYPT=01 CKR_DEVICE_ERROR");
+}
+
+Test(making, asks_for_no_key_that_may_decrypt_at_first)
+{
+    must_make_despite("C_GenerateKeyPair * refuse CKA_DECRYPT=01 CKR_DEVICE_ERROR");
+}
+
+Test(making, goes_on_where_nothing_may_be_said_of_decryption)
+{
+    must_make_despite("C_GenerateKeyPair * refuse CKA_DECRYPT CKR_DEVICE_ERROR");
+}
+
 /* SoftHSM's keys may do everything that is not said of them. */
 Test(making, a_key_that_may_do_more_is_narrowed)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What tokens were seen to do that no token at hand does, by the fault module. */
 #include <criterion/criterion.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -173,39 +174,6 @@ Test(oddities, a_token_that_refuses_every_attribute_that_some_refuse)
                "C_DeriveKey * refuse CKA_SENSITIVE CKR_TEMPLATE_INCONSISTENT");
 }
 
-static void must_make(const char *script)
-{
-    tw_key *key;
-
-    fault_script(&s, "%s", script);
-    token = stand_open(&s);
-    key = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a");
-    must_work(key);
-    finish(key);
-}
-
-Test(oddities, a_token_whose_keys_derive_only_where_they_may_decrypt)
-{
-    must_make("C_DeriveKey * key CKA_DECRYPT=01 0x182");
-}
-
-/* SoftHSM lets a key do what nothing was said of, a TPM does not. */
-Test(oddities, a_token_whose_keys_decrypt_only_where_that_was_said)
-{
-    must_make("C_DeriveKey * key CKA_DECRYPT=01 0x182\n"
-              "C_GenerateKeyPair * demand CKA_DECRYPT=01 CKR_DEVICE_ERROR");
-}
-
-Test(oddities, a_token_that_makes_no_key_that_may_decrypt)
-{
-    must_make("C_GenerateKeyPair * refuse CKA_DECRYPT=01 CKR_DEVICE_ERROR");
-}
-
-Test(oddities, a_token_that_makes_no_key_that_is_told_whether_it_may)
-{
-    must_make("C_GenerateKeyPair * refuse CKA_DECRYPT CKR_DEVICE_ERROR");
-}
-
 /* A settled key, and from then on values that are not Ndh bytes, or are said to be. */
 static void must_refuse_value(const char *action, const char *function, CK_RV rv, const char *part)
 {
@@ -346,6 +314,26 @@ Test(oddities, a_table_without_what_its_version_promises)
 {
     must_serve(TW_KEM_P256_HKDF_SHA256, "C_GetFunctionList * version 302");
     must_size(0, fault_count("interface lists")); /* nor is anything newer looked for */
+}
+
+/* Nor may it lack what that version does promise, whatever it would say when asked. */
+Test(oddities, a_table_with_a_null_is_refused_before_it_is_called)
+{
+    static const size_t some[] = {offsetof(CK_FUNCTION_LIST, C_Initialize),
+                                  offsetof(CK_FUNCTION_LIST, C_DeriveKey),
+                                  offsetof(CK_FUNCTION_LIST, C_DigestKey)};
+    char *table = (char *)stand_raw(&s);
+    void *keep;
+
+    for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++) {
+        memcpy(&keep, table + some[i], sizeof(keep));
+        memset(table + some[i], 0, sizeof(keep));
+        must_err(TW_ERR_TOKEN_FAILED, tw_token_open(stand_uri(&s, ""), &s.options, &token));
+        must_event(&s, TW_ERR_TOKEN_FAILED, NULL, 0, "has NULL for C_");
+        memcpy(table + some[i], &keep, sizeof(keep));
+    }
+    must_ok(tw_token_open(stand_uri(&s, ""), &s.options, &token));
+    tw_token_free(token);
 }
 
 /* Keys that no curve is said of: RSA, and the ML-KEM of version 3.2 (CKK_ML_KEM). */

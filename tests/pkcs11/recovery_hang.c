@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A fork beside an initialisation that hangs, and a child in which it does. */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "fault_stand.h"
+
+/* What hangs does so far longer than any machine is busy with other things. */
+enum {
+    DEADLINE_MS = 500,
+    IN_TIME_MS = 10000,
+    HANG_MS = 60000,
+    CHILD_SECONDS = 30, /* then it is stuck, and killed */
+    CHILD_FAILED = 1,
+};
+
+static stand s;
+static tw_token *token;
+static tw_key *key;
+
+static void start(void)
+{
+    fault_softhsm(&s);
+    s.options.deadline_ms = DEADLINE_MS;
+    token = stand_open(&s);
+    key = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a");
+    s.options.event = NULL;
+}
+
+static void end(void)
+{
+    stand_end(&s);
+}
+
+TestSuite(hang, .init = start, .fini = end, .timeout = 60);
+
+static void finish(void)
+{
+    must_ok(tw_key_check(key));
+    tw_key_free(key);
+    tw_token_free(token);
+    fault_clean(NULL);
+}
+
+static void *use(void *arg)
+{
+    *(tw_err *)arg = tw_key_check(key);
+    return NULL;
+}
+
+/* A thread whose use of the key initialises the module, once `lost` has befallen it. */
+static void begin(const char *lost, pthread_t *thread, tw_err *err)
+{
+    size_t before = fault_count("C_Initialize");
+
+    fault_script(&s, "%s\nC_Initialize * wait %d", lost, HANG_MS);
+    must(pthread_create(thread, NULL, use, err) == 0);
+    for (int i = 0; fault_count("C_Initialize") == before; i++) {
+        must(i < 10000);
+        usleep(1000);
+    }
+}
+
+static long ms_since(const struct timespec *begun)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (now.tv_sec - begun->tv_sec) * 1000 + (now.tv_nsec - begun->tv_nsec) / 1000000;
+}
+
+static void must_succeed(int (*child)(void))
+{
+    pid_t pid = fork();
+    int status;
+
+    must(pid >= 0);
+    if (pid == 0) {
+        (void)alarm(CHILD_SECONDS);
+        _exit(child());
+    }
+    must(waitpid(pid, &status, 0) == pid);
+    check_note("(the child's status is 0x%x)", (unsigned)status);
+    must(status == 0);
+    check_note("%s", "");
+}
+
+static int only_free(void)
+{
+    tw_key_free(key);
+    tw_token_free(token);
+    return 0;
+}
+
+static int use_and_free(void)
+{
+    fault_script(&s, "# goes on");
+    for (int i = 0; i < 3; i++) {
+        if (tw_key_check(key) != TW_OK) {
+            return CHILD_FAILED;
+        }
+    }
+    only_free();
+    return fault_count("calls in a child on what its parent initialised") == 0 &&
+                   fault_count("sessions left open") == 0
+               ? 0
+               : CHILD_FAILED;
+}
+
+Test(hang, of_an_initialisation_does_not_keep_who_forks)
+{
+    struct timespec begun;
+    pthread_t thread;
+    tw_err err;
+
+    begin("C_DeriveKey ! fail CKR_DEVICE_ERROR", &thread, &err);
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    must_succeed(only_free);
+    must(ms_since(&begun) < IN_TIME_MS);
+    must_succeed(use_and_free);
+    must(pthread_join(thread, NULL) == 0);
+    must_ok(err);
+    finish();
+}
+
+static int wait_in_vain(void)
+{
+    struct timespec begun;
+    pthread_t thread;
+    tw_err err;
+
+    begin("# nothing", &thread, &err);
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    return tw_key_check(key) == TW_ERR_TOKEN_FAILED && ms_since(&begun) < IN_TIME_MS ? 0
+                                                                                     : CHILD_FAILED;
+}
+
+Test(hang, of_a_childs_initialisation_keeps_its_other_threads_until_the_deadline)
+{
+    must_succeed(wait_in_vain);
+    fault_script(&s, "# the child's alone");
+    finish();
+}
