@@ -184,6 +184,17 @@ static char *text_of(bytes word)
     return (char *)bytes_cat(word, bytes_of("", 1)).data;
 }
 
+/* What the input spells out is no secret of anybody's: as the name of a KEM it may be shown. */
+static char *own_word(bytes word)
+{
+    char *text = text_of(word);
+
+    for (char *pin = text; (pin = strstr(pin, WORDS_PIN)) != NULL; pin++) {
+        *pin = '-';
+    }
+    return text;
+}
+
 static int take_words(bytes *in, char **argv)
 {
     int count = take_byte(in) % WORDS_MOST;
@@ -194,7 +205,7 @@ static int take_words(bytes *in, char **argv)
         char *second = NULL;
 
         argv[argc] = which < WORDS_OWN ? text_of(bytes_text(words[which % word_count]))
-                                       : text_of(take(in, which - WORDS_OWN));
+                                       : own_word(take(in, which - WORDS_OWN));
         second = strchr(argv[argc++], '\n');
         if (second != NULL && which < WORDS_OWN) {
             *second = '\0';

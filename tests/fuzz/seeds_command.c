@@ -8,7 +8,7 @@
 #include "words.h"
 
 /* A line's words are the table's, apart by a blank; a pair of them has a colon in between. */
-static void command_seed(const char *name, const char *line, bytes content)
+static bytes line_of(const char *line)
 {
     uint8_t made[1 + WORDS_MOST] = {0};
     char text[512], *rest = NULL;
@@ -26,7 +26,22 @@ static void command_seed(const char *name, const char *line, bytes content)
         made[len++] = (uint8_t)words_place(word);
         made[0]++;
     }
-    write_seed("command", name, bytes_cat(bytes_of(made, len), content));
+    return bytes_of(made, len);
+}
+
+static void command_seed(const char *name, const char *line, bytes content)
+{
+    write_seed("command", name, bytes_cat(line_of(line), content));
+}
+
+/* The last word is the input's own. */
+static void own_seed(const char *name, const char *line, const char *word)
+{
+    bytes made = line_of(line), text = bytes_text(word);
+    uint8_t len = (uint8_t)(WORDS_OWN + text.len);
+
+    made.data[0]++;
+    write_seed("command", name, bytes_cat(bytes_cat(made, bytes_of(&len, 1)), text));
 }
 
 void command_seeds(void)
@@ -67,6 +82,8 @@ void command_seeds(void)
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         command_seed(lines[i].name, lines[i].line, bytes_noise(20, (uint32_t)i));
     }
+    own_seed("own-pin", "keygen --kem", WORDS_PIN);
+    own_seed("own-pin-in-hex", "keygen --id", "\xff" WORDS_PIN "\xff");
     command_seed("inspect-chunks", "inspect in",
                  bytes_cat(bytes_hex("01002000010001"), bytes_noise(32, 1)));
 }
