@@ -61,10 +61,12 @@ static void one_call(const char *what, size_t place, const uint8_t *how, size_t 
 
 void token_seeds(void)
 {
+    uint8_t flips[37];
     static const uint8_t error[] = {2}, session[] = {9}, removed[] = {6}, memory[] = {4};
     static const uint8_t number[] = {SCRIPT_LIES, LIE_MOST}, more[] = {SCRIPT_LIES, LIE_MORE},
                          filled[] = {SCRIPT_LIES, LIE_FILL, 0xff, LIE_FILL, 0};
 
+    memset(flips, 0x8b, sizeof(flips));
     honest_tokens();
     token_seed("uri", 0, SCRIPT_URI, SCRIPT_USE, "token=pretend;object=k?pin-value=3141592-pretend",
                bytes_new(0));
@@ -73,6 +75,9 @@ void token_seeds(void)
     token_seed("uri-wrong", 0, SCRIPT_URI, SCRIPT_LIST, "token=pretend;pin-value=1", bytes_new(0));
     token_seed("odd-label-error", 0, 0, SCRIPT_USE | SCRIPT_ODD, "",
                bytes_cat(bytes_new(40), bytes_of(memory, sizeof(memory))));
+    token_seed("flipped", SCRIPT_KEEPS_DH | SCRIPT_DER_ALONE | SCRIPT_NEVER_EXPORT, 0,
+               SCRIPT_LIST | SCRIPT_GENERATE | SCRIPT_USE, "",
+               bytes_cat(bytes_of(flips, sizeof(flips)), bytes_hex("616100000d")));
     for (size_t place = 4; place < 70; place += 11) {
         one_call("error", place, error, sizeof(error));
         one_call("session", place + 1, session, sizeof(session));

@@ -51,9 +51,18 @@ static void keep(stream *s, const uint8_t *data, size_t len)
 /* Contract 5: an error wipes what the call wrote, so only canaries and zeros stay. */
 static void must_be_wiped(const uint8_t *out, size_t len)
 {
+    bool wiped = true;
+
     for (size_t i = 0; i < len; i++) {
-        must(out[i] == CANARY || out[i] == 0);
+        wiped = wiped && (out[i] == CANARY || out[i] == 0);
     }
+    must(wiped);
+}
+
+/* The fuzz targets come by here with every piece: memcmp is much faster than a loop. */
+static bool is_untouched(const uint8_t *out, size_t len)
+{
+    return len == 0 || (out[0] == CANARY && memcmp(out, out + 1, len - 1) == 0);
 }
 
 /* Contract 1: below the bound nothing changes, and the bound is what it reports. */
@@ -69,9 +78,7 @@ static tw_err refuse_small(stream *s, bool final, bytes in, uint8_t *out, size_t
         must(err != TW_OK);
         must_size(0, len);
     }
-    for (size_t i = 0; i + 1 < bound; i++) {
-        must(out[i] == CANARY);
-    }
+    must(is_untouched(out, bound - 1));
     return err;
 }
 
