@@ -291,11 +291,12 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST 
     return get_function_list(out);
 }
 
-/* Version 3.0 has these too; there are modules where they lie. The arguments are not looked at. */
-__attribute__((visibility("default"))) CK_RV C_GetInterfaceList(void);
-__attribute__((visibility("default"))) CK_RV C_GetInterface(void);
+/* Version 3.0 has these too; there are modules where they lie. The arguments are not looked at,
+ * and newer headers declare them with theirs: so only the linker knows these by those names. */
+__attribute__((visibility("default"))) CK_RV interface_list(void) __asm__("C_GetInterfaceList");
+__attribute__((visibility("default"))) CK_RV interface(void) __asm__("C_GetInterface");
 
-CK_RV C_GetInterfaceList(void)
+CK_RV interface_list(void)
 {
     watch_lock();
     seen.interfaces++;
@@ -303,7 +304,7 @@ CK_RV C_GetInterfaceList(void)
     return CKR_FUNCTION_NOT_SUPPORTED;
 }
 
-CK_RV C_GetInterface(void)
+CK_RV interface(void)
 {
     return CKR_FUNCTION_NOT_SUPPORTED; /* newer versions of p11-kit ask that, and do without */
 }
