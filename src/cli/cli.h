@@ -200,7 +200,7 @@ enum {
 typedef struct output output;
 
 void standard_fill(void);                  /* 0, 1 and 2 with stand-ins where closed */
-int standard_descriptor(const char *path); /* what NULL, /dev/stdout and the like name, else -1 */
+int standard_descriptor(const char *path); /* what /dev/stdout and the like name, else -1 */
 
 /*
  * output_open prepares a file beside its final place; output_commit moves it there.

@@ -169,13 +169,15 @@ static int find_place(output *out, const char *path, bool *direct)
 
 int output_open(const char *path, unsigned flags, const input *in, output **out)
 {
-    bool direct = standard_descriptor(path) >= 0;
+    bool direct;
     int status = EX_OK;
 
     *out = output_new(path != NULL ? path : "standard output", flags);
     if (*out == NULL) {
         return EX_SOFTWARE;
     }
+    path = path != NULL ? path : "/dev/stdout";
+    direct = standard_descriptor(path) >= 0;
     if (!direct) {
         status = find_place(*out, path, &direct);
     }

@@ -65,14 +65,16 @@ static bool identify(place *p)
 /* Takes `path`, which is NULL when there was no memory for it. */
 static void add_owned(places *all, const char *option, char *path, bool writes)
 {
+    place p = {.option = option, .path = path, .writes = writes};
+
     if (path == NULL) {
         all->failed = true;
         return;
     }
-    all->items[all->count] = (place){.option = option, .path = path, .writes = writes};
-    if (!identify(&all->items[all->count++])) {
+    if (!identify(&p)) {
         all->failed = true;
     }
+    all->items[all->count++] = p;
 }
 
 static void add(places *all, const char *option, const char *path, bool writes)

@@ -30,7 +30,7 @@ int standard_descriptor(const char *path)
 {
     static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
 
-    if (path == NULL || strcmp(path, "/dev/stdout") == 0) {
+    if (strcmp(path, "/dev/stdout") == 0) {
         return STDOUT_FILENO;
     }
     if (strcmp(path, "/dev/stderr") == 0) {
