@@ -143,6 +143,25 @@ Test(config, an_unknown_kem_is_skipped_by_its_length)
     must_size(1, count);
     must_ok(decode(unknown, got, 2, &count));
     must_size(0, count);
+    must_ok(decode(bytes_cat(listed(bytes_hex("090030")), with_known), got, 2, &count));
+    must_size(1, count);
+}
+
+/* What one has less than the one before it is zero, not what lay there. */
+Test(config, what_it_does_not_have_is_zero)
+{
+    tw_config sent[2] = {config_of(2), config_of(3)}, got[2];
+    size_t count;
+
+    sent[0].symmetric_count = TW_MAX_SYMMETRIC;
+    memset(sent[0].symmetric, 0xa5, sizeof(sent[0].symmetric));
+    memset(got, 0xa5, sizeof(got));
+    must_ok(decode(encoded(sent, 2, false), got, 2, &count));
+    must_bytes(bytes_new(TW_MAX_PUBLIC - got[1].public_len),
+               bytes_of(got[1].public_key + got[1].public_len, TW_MAX_PUBLIC - got[1].public_len));
+    for (size_t i = got[1].symmetric_count; i < TW_MAX_SYMMETRIC; i++) {
+        must(got[1].symmetric[i].kdf_id == 0 && got[1].symmetric[i].aead_id == 0);
+    }
 }
 
 Test(config, one_cut_at_any_byte_is_malformed)

@@ -127,13 +127,61 @@ static void who_leaves_the_line_takes_no_other_along(void)
     must_size(THREADS * ROUNDS, before);
 }
 
+static long long nanoseconds(const struct timespec *t)
+{
+    must(t->tv_nsec >= 0 && t->tv_nsec < 1000000000);
+    return t->tv_sec * 1000000000LL + t->tv_nsec;
+}
+
+static struct timespec now(void)
+{
+    struct timespec t;
+
+    must(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
+    return t;
+}
+
+static void a_deadline_is_as_many_milliseconds_away_as_asked(void)
+{
+    static const unsigned times[] = {0, 1, 500, 999, 1000, 1999, 2000, 61001, 3600000};
+
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        const struct timespec before = now(), then = twp_time_in(times[i]), after = now();
+        const long long ms = 1000000LL * times[i];
+
+        must(nanoseconds(&before) + ms <= nanoseconds(&then));
+        must(nanoseconds(&then) <= nanoseconds(&after) + ms);
+    }
+}
+
+static void a_time_has_passed_from_its_nanosecond_on(void)
+{
+    struct timespec t = now();
+
+    must(twp_time_passed(&t));
+    t.tv_sec++;
+    t.tv_nsec = 0;
+    must(!twp_time_passed(&t) || now().tv_sec >= t.tv_sec); /* or a slow machine has got there */
+    t = now();
+    t.tv_sec--;
+    t.tv_nsec = 999999999;
+    must(twp_time_passed(&t));
+    do { /* later in this second, of which enough is left */
+        t = now();
+    } while (t.tv_nsec > 500000000);
+    t.tv_nsec = 999999999;
+    must(!twp_time_passed(&t) || now().tv_sec > t.tv_sec);
+}
+
 int main(void)
 {
     twp_turn_init(&u);
+    a_deadline_is_as_many_milliseconds_away_as_asked();
+    a_time_has_passed_from_its_nanosecond_on();
     nobody_is_overtaken();
     none_waits_past_its_deadline();
     who_leaves_the_line_takes_no_other_along();
     twp_turn_clear(&u);
-    puts("3 passed, 0 failed");
+    puts("5 passed, 0 failed");
     return 0;
 }
