@@ -175,16 +175,64 @@ static const char *sentence_for(tw_err err, subject about)
                : NULL;
 }
 
-int fail(int status, const char *what, const char *sentence, ...)
+/* --- A line. --------------------------------------------------------------------------------- */
+
+enum {
+    LINE_MOST = 16384,
+    WHAT_MOST = 4096, /* the longest name of a file there can be */
+    LINE_END = 64,    /* is kept for what comes last */
+};
+
+/* It is written at once, so that two commands' lines do not mix. No name in it, which may be
+ * anything, ends it early or controls the terminal. Want of memory is one of the things to tell, so
+ * that it needs none. */
+typedef struct line {
+    char text[LINE_MOST];
+    size_t len;
+} line;
+
+__attribute__((format(printf, 3, 0))) static void line_vadd(line *l, size_t room,
+                                                            const char *format, va_list args)
+{
+    const int len = vsnprintf(l->text + l->len, room - l->len, format, args);
+
+    if (len > 0) {
+        l->len += (size_t)len < room - l->len ? (size_t)len : room - l->len - 1;
+    }
+}
+
+__attribute__((format(printf, 2, 3))) static void line_add(line *l, const char *format, ...)
 {
     va_list args;
 
-    progress_clear();
-    va_start(args, sentence);
-    fprintf(stderr, "twoway: %s: ", what);
-    vfprintf(stderr, sentence, args);
-    fputc('\n', stderr);
+    va_start(args, format);
+    line_vadd(l, LINE_MOST, format, args);
     va_end(args);
+}
+
+static void line_sentence(line *l, const char *sentence, va_list args)
+{
+    line_vadd(l, LINE_MOST - LINE_END, sentence, args);
+}
+
+static void line_print(line *l)
+{
+    name_clean(l->text);
+    l->text[l->len++] = '\n';
+    (void)fwrite(l->text, 1, l->len, stderr);
+}
+
+int fail(int status, const char *what, const char *sentence, ...)
+{
+    line l = {.len = 0};
+    va_list args;
+
+    progress_clear();
+    line_add(&l, "twoway: %.*s: ", WHAT_MOST, what);
+    va_start(args, sentence);
+    line_sentence(&l, sentence, args);
+    va_end(args);
+    line_print(&l);
     return status;
 }
 
@@ -207,29 +255,33 @@ int fail_tw(tw_err err, subject about, const char *what)
 
 int usage_error(const char *sentence, ...)
 {
+    line l = {.len = 0};
     va_list args;
 
-    va_start(args, sentence);
-    fputs("twoway: ", stderr);
+    line_add(&l, "twoway: ");
     if (verb_name != NULL) {
-        fprintf(stderr, "%s: ", verb_name);
+        line_add(&l, "%s: ", verb_name);
     }
-    vfprintf(stderr, sentence, args);
-    fprintf(stderr, "; see twoway%s%s --help\n", verb_name ? " " : "", verb_name ? verb_name : "");
+    va_start(args, sentence);
+    line_sentence(&l, sentence, args);
     va_end(args);
+    line_add(&l, "; see twoway%s%s --help", verb_name ? " " : "", verb_name ? verb_name : "");
+    line_print(&l);
     return EX_USAGE;
 }
 
 __attribute__((format(printf, 3, 0))) static void vnote(const char *kind, const char *what,
                                                         const char *sentence, va_list args)
 {
+    line l = {.len = 0};
+
     if (quiet) {
         return;
     }
     progress_clear();
-    fprintf(stderr, "twoway: %s%s: ", kind, what);
-    vfprintf(stderr, sentence, args);
-    fputc('\n', stderr);
+    line_add(&l, "twoway: %s%.*s: ", kind, WHAT_MOST, what);
+    line_sentence(&l, sentence, args);
+    line_print(&l);
 }
 
 void note(const char *what, const char *sentence, ...)

@@ -72,6 +72,18 @@ size_t name_step(const char *name, bool *shown)
     return len > 0 ? len : 1;
 }
 
+void name_clean(char *name)
+{
+    bool shown;
+
+    for (size_t step; *name != '\0'; name += step) {
+        step = name_step(name, &shown);
+        if (!shown) {
+            memset(name, '?', step);
+        }
+    }
+}
+
 static id_text text_of(const char *name, uint16_t id)
 {
     id_text text;

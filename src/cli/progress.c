@@ -51,6 +51,7 @@ static void print_size(double bytes)
 void progress_update(void)
 {
     const input *in = progress.in;
+    char what[256];
     int64_t now;
 
     if (in == NULL) {
@@ -62,7 +63,9 @@ void progress_update(void)
     }
     progress.last = now;
     progress.shown = true;
-    fprintf(stderr, "\r%s: ", progress.what);
+    (void)snprintf(what, sizeof(what), "%s", progress.what);
+    name_clean(what);
+    fprintf(stderr, "\r%s: ", what);
     print_size((double)in->done);
     if (in->size > 0 && in->done <= in->size) {
         fprintf(stderr, " of ");

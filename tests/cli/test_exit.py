@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is refused, with which exit status, and that nothing is left behind. Tokens have
 a file of their own."""
+import os
 import resource
+import socket
 import subprocess
 
-from support import (INTERNAL, IO_FAILED, NO_INPUT, REFUSED, SANITIZED, TWOWAY, UNAVAILABLE,
-                     USAGE, Case, main)
+from support import (INTERNAL, IO_FAILED, NO_CREATE, NO_INPUT, REFUSED, SANITIZED, TWOWAY,
+                     UNAVAILABLE, USAGE, Case, main)
 
 
 class Usage(Case):
@@ -78,6 +80,35 @@ class Usage(Case):
         self.assertEqual(self.names(), before)
         self.run_twoway("request", "--to", "config", "--label=--chunked", "-o", "./--force")
         self.assertIn("--force", self.names())
+
+    def test_no_name_writes_a_line_of_its_own_or_controls_the_terminal(self):
+        for args, code in ((["inspect", "{}"], NO_INPUT), (["request", "--to", "{}"], NO_INPUT),
+                           (["keygen", "-o", "none/{}"], NO_CREATE),
+                           (["keygen", "--kem", "{}"], USAGE), (["{}"], USAGE),
+                           (["accept", "--key", "pkcs11:{}"], USAGE)):
+            for odd in ("a\ntwoway: all is well", "\x1b[2J", "\x7f", "\x9b31m", b"\xff\xc2"):
+                name = os.fsdecode(odd)
+                run = self.run_twoway(*[arg.format(name) for arg in args], code=code)
+                self.assertRegex(run.err, r"\A([^\x00-\x1f\x7f-\x9f\ufffd]+\n)+\Z")
+                self.assertNotIn("\ntwoway: all is well", run.err)
+        run = self.run_twoway("inspect", "\u00e9\u4e2d\U0001f511", code=NO_INPUT)
+        self.assertIn("\u00e9\u4e2d\U0001f511", run.err)
+
+    def test_a_name_that_is_too_long_is_cut_and_the_sentence_is_not(self):
+        run = self.run_twoway("keygen", "--kem", "k" * 100000, code=USAGE)
+        self.assertTrue(run.err.endswith("k; see twoway keygen --help\n"))
+        run = self.run_twoway("inspect", "n" * 100000, code=NO_INPUT)
+        self.assertTrue(run.err.endswith("n: expected a file to read, came 'File name too long'; "
+                                         "check the path\n"))
+
+    def test_a_line_is_written_at_once(self):
+        """Two commands may write to one log."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours, theirs:
+            done = subprocess.run([TWOWAY, "inspect", "none"], stderr=theirs, cwd=self.dir,
+                                  env=self.env, check=False)
+            self.assertEqual(done.returncode, NO_INPUT)
+            self.assertRegex(ours.recv(1000).decode(), r"\Atwoway: none: expected .*; .*\n\Z")
 
     def test_help_and_version_need_nothing_else(self):
         for verb in ("keygen", "config", "tokens", "inspect", "request", "accept", "respond",

@@ -44,6 +44,16 @@ static void listen_no_more(void)
     must(dup2(real_stdout, STDOUT_FILENO) == STDOUT_FILENO);
 }
 
+/* Lines of its own, and nothing in them that moves the cursor. */
+static void said_lines(const char *text)
+{
+    for (const char *at = text; *at != '\0'; at++) {
+        must(at != text || strncmp(at, "twoway: ", 8) == 0);
+        must(*at == '\n' || ((unsigned char)*at >= 0x20 && *at != 0x7f));
+        must(*at != '\n' || at[1] == '\0' || strncmp(at + 1, "twoway: ", 8) == 0);
+    }
+}
+
 /* tests/cli/support.py holds the command to the same. Behind "--" all are names of files, which
  * may be shown. */
 static void said_properly(int status, bool names)
@@ -57,6 +67,7 @@ static void said_properly(int status, bool names)
         is_known = is_known || status == known[i];
     }
     must(is_known);
+    said_lines(said);
     must(names || strstr(said, WORDS_PIN) == NULL);
     if (status != EX_OK) {
         must(strncmp(said, "twoway: ", 8) == 0 && said[len - 1] == '\n');
