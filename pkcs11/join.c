@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /*
  * One key that several tokens hold. Each operation goes to the member that is least busy, and on
@@ -170,7 +169,7 @@ static tw_err joined_new(const tw_token_member *members, size_t count, joined **
     }
     pthread_mutex_init(&j->lock, NULL);
     twp_cond_init(&j->stop);
-    atomic_store(&j->pid, getpid());
+    atomic_store(&j->process, twp_process());
     j->base.ops = &joined_ops;
     j->base.public_key = j->public_key;
     j->count = count;

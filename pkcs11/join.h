@@ -23,7 +23,7 @@ typedef struct member {
 struct joined {
     tw_key base; /* first: a tw_key * is also a joined * */
     uint8_t public_key[TW_MAX_PUBLIC];
-    _Atomic(pid_t) pid;
+    atomic_ullong process;
     pthread_mutex_t lock; /* of all members; never held while a token is called */
     pthread_cond_t stop;
     bool stopping;

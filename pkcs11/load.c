@@ -48,9 +48,17 @@ static void in_parent(void)
     twp_process_unlock();
 }
 
+static atomic_uint forks;
+
+unsigned long long twp_process(void)
+{
+    return (unsigned long long)atomic_load(&forks) << 32 | (unsigned)getpid();
+}
+
 /* What knows its owner does not know the child's thread for it, and whoever had it is not here. */
 static void in_child(void)
 {
+    atomic_fetch_add(&forks, 1);
     for (module *m = list; m != NULL; m = m->next) {
         life_init(m);
     }
@@ -139,7 +147,7 @@ static tw_err add(CK_FUNCTION_LIST *fn, const char *args, module **out, failure 
         life_init(m);
         twp_turn_init(&m->calls);
         atomic_store(&m->users, 1);
-        atomic_store(&m->pid, getpid());
+        atomic_store(&m->process, twp_process());
         m->path = p11_kit_module_get_filename(fn);
         /* A configured module may come with its parameter string. */
         m->init_args = args != NULL ? strdup(args) : p11_kit_config_option(fn, "x-init-reserved");
@@ -228,7 +236,7 @@ static bool leave(module *m, bool *last)
     bool here, over;
 
     lock_list();
-    here = atomic_load(&m->pid) == getpid();
+    here = atomic_load(&m->process) == twp_process();
     over = atomic_load(&m->users) > 1 || !here || !m->started;
     *last = over && atomic_fetch_sub(&m->users, 1) == 1 && here;
     if (*last) {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "join.h"
 
-#include <unistd.h>
 
 /*
  * The members of a joined key. One that failed is set aside and looked after by a thread of its
@@ -111,21 +110,21 @@ void twp_member_aside(member *m, tw_err err)
 void twp_joined_forget(joined *j)
 {
     twp_process_lock();
-    if (atomic_load(&j->pid) != getpid()) {
+    if (atomic_load(&j->process) != twp_process()) {
         pthread_mutex_init(&j->lock, NULL);
         twp_cond_init(&j->stop);
         for (size_t i = 0; i < j->count; i++) {
             j->members[i].in_flight = 0;
             j->members[i].probed = false;
         }
-        atomic_store(&j->pid, getpid());
+        atomic_store(&j->process, twp_process());
     }
     twp_process_unlock();
 }
 
 void twp_joined_adopt(joined *j)
 {
-    if (atomic_load(&j->pid) == getpid()) {
+    if (atomic_load(&j->process) == twp_process()) {
         return;
     }
     twp_joined_forget(j);

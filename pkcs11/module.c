@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "token.h"
 
-#include <unistd.h>
-
 /*
  * The one thing that this library shares within a process, because PKCS #11 does:
  * C_Initialize and C_Finalize act on all users of a module at once. Either may hang; that
@@ -82,7 +80,7 @@ tw_err twp_module_start(module *m, failure *why)
     if (!m->started) {
         err = initialize(m, why);
         m->started = err == TW_OK;
-        atomic_store(&m->pid, getpid());
+        atomic_store(&m->process, twp_process());
     }
     pthread_mutex_unlock(&m->life);
     return err;
@@ -113,7 +111,7 @@ static tw_err after_fork(module *m, const struct timespec *deadline, failure *wh
         return twp_fail_text(why, TW_ERR_TOKEN_FAILED,
                              "the module is being initialised for this process, and hangs");
     }
-    if (atomic_load(&m->pid) != getpid()) {
+    if (atomic_load(&m->process) != twp_process()) {
         bool ours = m->owner;
 
         next_generation(m);
@@ -126,7 +124,7 @@ static tw_err after_fork(module *m, const struct timespec *deadline, failure *wh
             (void)m->fn->C_Finalize(NULL);
             err = initialize(m, why);
         }
-        atomic_store(&m->pid, getpid());
+        atomic_store(&m->process, twp_process());
     }
     pthread_mutex_unlock(&m->life);
     return err;
@@ -195,7 +193,7 @@ tw_err twp_module_enter(module *m, const struct timespec *deadline, failure *why
 {
     tw_err err = TW_OK;
 
-    if (atomic_load(&m->pid) != getpid()) {
+    if (atomic_load(&m->process) != twp_process()) {
         err = after_fork(m, deadline, why);
     }
     if (err == TW_OK) {

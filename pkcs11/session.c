@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "token.h"
 
-#include <unistd.h>
 
 era twp_era_now(tw_token *t)
 {
@@ -81,11 +80,11 @@ tw_err twp_session_ready(tw_token *t, op *o)
 
 void twp_token_adopt(tw_token *t)
 {
-    if (atomic_load(&t->pid) == getpid()) {
+    if (atomic_load(&t->process) == twp_process()) {
         return;
     }
     twp_process_lock();
-    if (atomic_load(&t->pid) != getpid()) {
+    if (atomic_load(&t->process) != twp_process()) {
         pthread_mutex_init(&t->lock, NULL);
         twp_turn_init(&t->mend);
         twp_turn_init(&t->login);
@@ -93,7 +92,7 @@ void twp_token_adopt(tw_token *t)
         atomic_store(&t->gone, false);
         atomic_store(&t->counters.in_flight, 0);
         atomic_fetch_add(&t->epoch, 1);
-        atomic_store(&t->pid, getpid());
+        atomic_store(&t->process, twp_process());
     }
     twp_process_unlock();
 }

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 void twp_token_settle(tw_token *t, const place *p)
 {
@@ -55,7 +54,7 @@ static tw_err token_alloc(const tw_token_options *options, tw_token **out)
     pthread_mutex_init(&t->lock, NULL);
     twp_turn_init(&t->mend);
     twp_turn_init(&t->login);
-    atomic_store(&t->pid, getpid());
+    atomic_store(&t->process, twp_process());
     twp_pool_init(t);
     *out = t;
     return TW_OK;
@@ -82,7 +81,7 @@ tw_err twp_token_new(const char *uri, const tw_token_options *options, tw_token 
 void twp_token_leave(tw_token *t)
 {
     module *m = t->module;
-    bool here = atomic_load(&t->pid) == getpid();
+    bool here = atomic_load(&t->process) == twp_process();
     failure why = {0};
 
     if (here) {

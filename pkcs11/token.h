@@ -12,7 +12,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/types.h>
 #include <time.h>
 
 #include <p11-kit/p11-kit.h>
@@ -137,7 +136,7 @@ typedef struct module {
     bool held;            /* over a fork, under twp_process_lock */
 
     turn calls;
-    _Atomic(pid_t) pid;              /* whose initialisation it is */
+    atomic_ullong process;           /* whose initialisation it is */
     atomic_ulong generation, logins; /* so far; a login before it is tried */
     atomic_ulong down;               /* CKR_OK, or why C_Initialize failed: it is not called */
     atomic_uint in_flight;           /* threads between enter and leave */
@@ -174,6 +173,10 @@ tw_err twp_module_restart(module *m, unsigned long generation, const struct time
  * then, so that a child finds what they guard in order. */
 void twp_process_lock(void);
 void twp_process_unlock(void);
+
+/* Another in each child: its process ID, and how often it is a child, for in a PID namespace of its
+ * own one may have the number of its parent. */
+unsigned long long twp_process(void);
 
 /* --- attr.c: reading attributes. -------------------------------------------------- */
 
@@ -271,7 +274,7 @@ struct tw_token {
     module *module;
     bool anonymous; /* never log in */
     counters counters;
-    _Atomic(pid_t) pid;
+    atomic_ullong process;
     atomic_ulong epoch;    /* rises when sessions or handles were lost */
     atomic_bool unbounded; /* it was seen not to take CKA_DERIVE_TEMPLATE, */
     atomic_bool decrypts;  /* and that its keys derive only where they may decrypt */
