@@ -18,6 +18,10 @@
 #define THREADS 8
 #define ALWAYS  1, ~0u
 
+enum {
+    PATIENT_MS = 600000, /* who is to succeed does so, however slow a machine or a sanitizer is */
+};
+
 static stand s;
 
 typedef struct crowd {
@@ -83,7 +87,7 @@ static void finish(tw_token *token, tw_key *key)
 static void all_are_served_by_a_pool_of(size_t sessions)
 {
     tw_token *token;
-    tw_key *key = begin(sessions, 0, &token);
+    tw_key *key = begin(sessions, PATIENT_MS, &token);
     crowd c = {.key = key};
 
     shim_clear();
@@ -98,7 +102,7 @@ static void all_are_served_by_a_pool_of(size_t sessions)
 static void a_token_with_fewer_sessions_than_asked_serves_all(void)
 {
     tw_token *token;
-    tw_key *key = begin(8, 0, &token);
+    tw_key *key = begin(8, PATIENT_MS, &token);
     crowd c = {.key = key};
 
     shim_clear();
@@ -114,7 +118,7 @@ static void a_token_with_fewer_sessions_than_asked_serves_all(void)
 static void a_token_that_has_sessions_again_gets_more(void)
 {
     tw_token *token;
-    tw_key *key = begin(THREADS, 60000, &token);
+    tw_key *key = begin(THREADS, PATIENT_MS, &token);
     crowd c = {.key = key};
 
     shim_clear();
@@ -138,6 +142,7 @@ static void a_module_that_cannot_lock_gets_one_call_at_a_time(void)
 
     stand_shim(&s);
     shim_state()->refuse_locking = true;
+    s.options.deadline_ms = PATIENT_MS;
     token = stand_open(&s);
     key = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a");
     c.key = key;
@@ -170,7 +175,7 @@ static void let_go_when_the_others_are_done(void)
 static void a_call_that_hangs_keeps_its_own_session_alone(void)
 {
     tw_token *token;
-    tw_key *key = begin(2, 60000, &token);
+    tw_key *key = begin(2, PATIENT_MS, &token);
     crowd c = {.key = key};
 
     shim_clear();
@@ -222,6 +227,7 @@ static void logouts_are_survived(void)
     stand_shim(&s);
     must(stand_raw(&s)->C_Initialize(&args) == CKR_OK); /* so that it is not restarted */
     s.options.max_sessions = 4;
+    s.options.deadline_ms = PATIENT_MS;
     token = stand_open(&s);
     c.key = key = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a");
     run_crowd(&c, 150, log_out_now_and_then);
@@ -237,7 +243,7 @@ static void logouts_are_survived(void)
 static void each_restart_is_one_for_all(void)
 {
     tw_token *token;
-    tw_key *key = begin(4, 0, &token);
+    tw_key *key = begin(4, PATIENT_MS, &token);
     crowd c = {.key = key};
     struct timespec began;
 
@@ -256,7 +262,7 @@ static void each_restart_is_one_for_all(void)
 static void two_tokens_of_one_module_do_not_meet(void)
 {
     tw_token *first, *second;
-    tw_key *key = begin(2, 0, &first), *other;
+    tw_key *key = begin(2, PATIENT_MS, &first), *other;
     crowd c = {.key = key};
 
     second = stand_open(&s);
