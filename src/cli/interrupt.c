@@ -9,7 +9,10 @@
 
 #include "cli.h"
 
-static const int signals[] = {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGXCPU, SIGALRM};
+/* All that end a process, but for those that say that it is broken, and SIGPIPE, which main
+ * ignores. */
+static const int signals[] = {SIGHUP,  SIGINT,  SIGTERM,   SIGQUIT, SIGXCPU, SIGALRM,
+                              SIGUSR1, SIGUSR2, SIGVTALRM, SIGPROF, SIGPOLL};
 enum { SIGNAL_COUNT = sizeof(signals) / sizeof(*signals) };
 
 static volatile sig_atomic_t deferred, noted;

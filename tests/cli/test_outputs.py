@@ -316,6 +316,13 @@ class Interrupts(Case):
                                feed=bytes(1 << 20))
         self.assertEqual(self.read("old"), b"before")
 
+    def test_no_signal_that_ends_it_leaves_anything(self):
+        for number in (signal.SIGQUIT, signal.SIGXCPU, signal.SIGALRM, signal.SIGUSR1,
+                       signal.SIGUSR2, signal.SIGVTALRM, signal.SIGPROF, signal.SIGPOLL):
+            with self.subTest(signal=number):
+                self.interrupt(number, "request", "--to", "config", "--exchange", "ours",
+                               "--chunked", "-o", "out", feed=bytes(1 << 20))
+
     def test_an_ignored_hangup_stays_ignored(self):
         process = self.start("request", "--to", "config", "--exchange", "ours", "-o", "out",
                              stdin=subprocess.PIPE,
