@@ -109,6 +109,13 @@ static tw_err open_file(const char *path, int *fd, pin_facts *facts, failure *wh
     return twp_fail_text(why, TW_ERR_TOKEN_PIN, "the PIN file %s is not a regular file", path);
 }
 
+/* What is more than a line is another file, and would cost one of the PIN's tries. */
+static bool is_line(const char *text, size_t len)
+{
+    return memchr(text, '\n', len) == NULL && memchr(text, '\r', len) == NULL &&
+           memchr(text, '\0', len) == NULL;
+}
+
 static tw_err from_file(const char *path, char buf[TW_TOKEN_MAX_PIN], size_t *len, pin_facts *facts,
                         failure *why)
 {
@@ -130,6 +137,10 @@ static tw_err from_file(const char *path, char buf[TW_TOKEN_MAX_PIN], size_t *le
     if (err == TW_OK && raw_len > TW_TOKEN_MAX_PIN) {
         err = twp_fail_text(why, TW_ERR_TOKEN_PIN, "the PIN in %s is over %d bytes long", path,
                             TW_TOKEN_MAX_PIN);
+    }
+    if (err == TW_OK && !is_line(raw, raw_len)) {
+        err =
+            twp_fail_text(why, TW_ERR_TOKEN_PIN, "%s is more than one line: no PIN is sent", path);
     }
     if (err == TW_OK) {
         memcpy(buf, raw, raw_len);

@@ -173,6 +173,13 @@ static size_t without_newline(const char *buf, size_t len)
     return len;
 }
 
+/* What is more than a line is another file, and would cost one of the PIN's tries. */
+static bool is_line(const char *text, size_t len)
+{
+    return memchr(text, '\n', len) == NULL && memchr(text, '\r', len) == NULL &&
+           memchr(text, '\0', len) == NULL;
+}
+
 static tw_err from_file(const char *path, char *buf, size_t cap, size_t *len)
 {
     input in = {.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), .name = "PIN"};
@@ -195,9 +202,9 @@ static tw_err from_file(const char *path, char *buf, size_t cap, size_t *len)
     }
     input_close(&in);
     *len = without_newline(text, got);
-    if (err == TW_OK && (*len == 0 || *len > cap)) {
-        err = no_pin("expected a PIN in the file that --pin-source names, came none or one that "
-                     "no token takes; check the file");
+    if (err == TW_OK && (*len == 0 || *len > cap || !is_line(text, *len))) {
+        err = no_pin("expected a PIN, one line, in the file that --pin-source names, came none or "
+                     "one that no token takes; check the file");
     }
     if (err == TW_OK) {
         memcpy(buf, text, *len);

@@ -184,6 +184,19 @@ class PinSources(TokenCase):
             self.write("pin", text.encode())
             self.accept("", "--pin-source", "pin", code=code)
 
+    def test_what_is_more_than_a_line_costs_no_try(self):
+        self.secrets.append(b"wrong-guess")
+        for text in (b"wrong-guess\n\n", b"wrong-guess\nmore", b"\0wrong-guess", b"wrong-guess\r\r\n"):
+            self.write("pin", text)
+            for query, more in (("", ["--pin-source", "pin"]),
+                                (f"?pin-source={self.path('pin')}", [])):
+                run = self.accept(query, *more, code=NOT_PERMITTED)
+                self.assertIn("one line", run.err)
+                self.assertNotIn("C_Login", run.err)
+        self.write("pin", b"wrong-guess\n")
+        run = self.accept("", "--pin-source", "pin", code=NOT_PERMITTED)
+        self.assertIn("C_Login", run.err)
+
 
 class Policy(FaultCase):
     """--never-export-dh, by a token that does one thing and not the other."""
