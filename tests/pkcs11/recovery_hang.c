@@ -57,7 +57,7 @@ static void begin(const char *lost, pthread_t *thread, tw_err *err)
 {
     size_t before = fault_count("C_Initialize");
 
-    fault_script(&s, "%s\nC_Initialize * wait %d", lost, HANG_MS);
+    fault_script(&s, "%s\nC_Initialize 1 wait %d", lost, HANG_MS);
     must(pthread_create(thread, NULL, use, err) == 0);
     for (int i = 0; fault_count("C_Initialize") == before; i++) {
         must(i < 10000);
@@ -98,7 +98,6 @@ static int only_free(void)
 
 static int use_and_free(void)
 {
-    fault_script(&s, "# goes on");
     for (int i = 0; i < 3; i++) {
         if (tw_key_check(key) != TW_OK) {
             return CHILD_FAILED;
@@ -121,7 +120,8 @@ Test(hang, of_an_initialisation_does_not_keep_who_forks)
     clock_gettime(CLOCK_MONOTONIC, &begun);
     must_succeed(only_free);
     must(ms_since(&begun) < IN_TIME_MS);
-    must_succeed(use_and_free);
+    must_succeed(use_and_free); /* its own does not hang, and SoftHSM bears no two at once */
+    fault_script(&s, "# goes on");
     must(pthread_join(thread, NULL) == 0);
     must_ok(err);
     finish();
