@@ -255,6 +255,7 @@ Test(config, only_what_can_be_read_is_written)
     must_err(TW_ERR_INVALID, tw_config_encode(NULL, 1, false, out, sizeof(out), &len));
     must_err(TW_ERR_INVALID, tw_config_encode(&good, 0, false, out, sizeof(out), &len));
     must_err(TW_ERR_INVALID, tw_config_encode(&good, 1, false, out, sizeof(out), NULL));
+    must_err(TW_ERR_SPACE, tw_config_encode(&good, 1, false, NULL, sizeof(out), &len));
     bad.kem_id = 0x0030;
     must_err(TW_ERR_INVALID, tw_config_encode(&bad, 1, false, out, sizeof(out), &len));
     bad = good;
@@ -274,6 +275,7 @@ Test(config, only_what_can_be_read_is_written)
     }
     must_err(TW_ERR_INVALID, tw_config_decode(out, 5, &bad, 1, NULL));
     must_err(TW_ERR_INVALID, tw_config_decode(NULL, 5, &bad, 1, &len));
+    must_err(TW_ERR_INVALID, tw_config_decode(NULL, 1, &bad, 1, &len));
     must_err(TW_ERR_INVALID, tw_config_decode(out, 5, NULL, 1, &len));
 }
 
@@ -296,9 +298,28 @@ Test(config, choose_takes_the_first_that_is_served)
     must(suite.key_id == configs[2].key_id && suite.kem_id == TW_KEM_X25519_HKDF_SHA256);
     must(suite.kdf_id == 2 && suite.aead_id == 3);
     must_err(TW_ERR_KEY, tw_config_choose(configs, 2, NULL, &index, &suite));
+    must_size(0, index);
+    must(suite.key_id == 0 && suite.kem_id == 0 && suite.kdf_id == 0 && suite.aead_id == 0);
     must_err(TW_ERR_KEY, tw_config_choose(configs, 0, NULL, &index, &suite));
     must_err(TW_ERR_KEY, tw_config_choose(NULL, 0, NULL, &index, &suite));
     must_err(TW_ERR_INVALID, tw_config_choose(NULL, 1, NULL, &index, &suite));
     must_err(TW_ERR_INVALID, tw_config_choose(configs, 3, NULL, NULL, &suite));
     must_err(TW_ERR_INVALID, tw_config_choose(configs, 3, NULL, &index, NULL));
+}
+
+Test(config, choose_begins_with_the_first_and_looks_at_no_pair_that_is_not_kept)
+{
+    tw_config config = config_of(3);
+    tw_header suite;
+    size_t index = 9;
+
+    config.symmetric_count = 2;
+    config.symmetric[0] = (tw_symmetric){TW_KDF_HKDF_SHA512, TW_AEAD_AES_256_GCM};
+    config.symmetric[1] = (tw_symmetric){TW_KDF_HKDF_SHA256, TW_AEAD_AES_128_GCM};
+    must_ok(tw_config_choose(&config, 1, NULL, &index, &suite));
+    must_size(0, index);
+    must(suite.kdf_id == TW_KDF_HKDF_SHA512 && suite.aead_id == TW_AEAD_AES_256_GCM);
+    memset(config.symmetric, 0xff, sizeof(config.symmetric));
+    config.symmetric_count = 0x00010001; /* read as one more pair, it would be served */
+    must_err(TW_ERR_KEY, tw_config_choose(&config, 1, NULL, &index, &suite));
 }
