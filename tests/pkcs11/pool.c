@@ -37,6 +37,7 @@ static void begin(void)
     token.module = &with;
     must(pthread_mutex_init(&token.lock, NULL) == 0);
     twp_pool_init(&token);
+    must_size(0, token.line.length);
     closed_count = 0;
 }
 

@@ -173,15 +173,57 @@ static void a_time_has_passed_from_its_nanosecond_on(void)
     must(!twp_time_passed(&t) || now().tv_sec > t.tv_sec);
 }
 
+/* Whether a mutex that is not to be had was waited for about as long as asked. */
+static bool waits_in_time(pthread_mutex_t *taken_mutex)
+{
+    const struct timespec deadline = twp_time_in(20);
+    struct timespec after;
+    long long late;
+
+    must(!twp_mutex_take(taken_mutex, &deadline));
+    after = now();
+    late = nanoseconds(&after) - nanoseconds(&deadline);
+    must(late > -1000000); /* it goes by another clock, which may be a little quicker */
+    return late < 900000000;
+}
+
+/* At a second's end of either clock, what is left is carried over. */
+static void a_mutex_is_waited_for_until_the_deadline(void)
+{
+    static const clockid_t clocks[] = {CLOCK_MONOTONIC, CLOCK_REALTIME};
+    pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
+    const struct timespec passed = now();
+
+    must(twp_mutex_take(&m, NULL) && pthread_mutex_trylock(&m) != 0);
+    must(pthread_mutex_unlock(&m) == 0);
+    must(twp_mutex_take(&m, &passed) && pthread_mutex_trylock(&m) != 0);
+    must(waits_in_time(&m) || waits_in_time(&m) || waits_in_time(&m)); /* on a busy machine */
+    for (size_t i = 0; i < LENGTH(clocks); i++) {
+        int tries = 0;
+
+        do {
+            struct timespec t;
+
+            must(tries++ < 5);
+            do {
+                usleep(1000);
+                must(clock_gettime(clocks[i], &t) == 0);
+            } while (t.tv_nsec < 985000000);
+        } while (!waits_in_time(&m));
+    }
+    must(pthread_mutex_unlock(&m) == 0);
+}
+
 int main(void)
 {
     twp_turn_init(&u);
+    a_mutex_is_waited_for_until_the_deadline();
     a_deadline_is_as_many_milliseconds_away_as_asked();
     a_time_has_passed_from_its_nanosecond_on();
     nobody_is_overtaken();
     none_waits_past_its_deadline();
     who_leaves_the_line_takes_no_other_along();
     twp_turn_clear(&u);
-    puts("5 passed, 0 failed");
+    puts("6 passed, 0 failed");
     return 0;
 }
