@@ -2,6 +2,7 @@
 /* Who waits for a turn: in line, and no longer than until the deadline. Looks inside. A plain
  * program, which the thread sanitizer runs too. */
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -216,6 +217,7 @@ static void a_mutex_is_waited_for_until_the_deadline(void)
 
 int main(void)
 {
+    memset(&u, 0x5a, sizeof(u)); /* init leaves nothing to chance */
     twp_turn_init(&u);
     a_mutex_is_waited_for_until_the_deadline();
     a_deadline_is_as_many_milliseconds_away_as_asked();
