@@ -241,7 +241,7 @@ Test(keyset, arguments_out_of_range_are_invalid)
     tw_symmetric many[TW_MAX_SYMMETRIC + 1];
     tw_key *key = generated(TW_KEM_X25519_HKDF_SHA256);
     const tw_receiver *receiver = NULL;
-    uint8_t head[TW_HEADER_LEN] = {0};
+    const uint8_t head[TW_HEADER_LEN] = {1, 0, 0x20, 0, 1, 0, 1};
     tw_config config;
     size_t count = 9;
 
@@ -270,5 +270,8 @@ Test(keyset, arguments_out_of_range_are_invalid)
     must_ok(tw_keyset_add(set, 1, key, many, TW_MAX_SYMMETRIC, TW_KEY_ACTIVE));
     tw_keyset_release(set, NULL);
     tw_keyset_release(NULL, NULL);
+    must_ok(tw_keyset_acquire(set, head, sizeof(head), &receiver));
+    tw_keyset_release(NULL, receiver);
+    tw_keyset_release(set, receiver);
     tw_keyset_free(NULL);
 }
