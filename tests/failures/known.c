@@ -12,6 +12,7 @@
 
 static const char emptied[] = "a cipher's context that cannot be emptied is freed; and all is well";
 static const char member[] = "a member that fails is set aside, and the other serves";
+static const char removal[] = "the key pair is removed at the next try, as the token shows";
 static const char first_der[] = "what is no DER is read as PEM, whatever kept it from being DER";
 static const char silent[] = "decoding failed, and libcrypto says nothing of memory";
 static const char decoder[] = "libcrypto's decoders forget that it was memory that they lacked";
@@ -31,6 +32,7 @@ static struct {
     {"tw_multi_encap", CALLS, NULL, TW_OK, emptied, 0},
     {"tw_receiver_accept_multi", CALLS, NULL, TW_OK, emptied, 0},
     {"tw_token_join", CALLS, NULL, TW_OK, member, 0},
+    {"tw_token_check with a key pair", 1u << FAIL_OURS, NULL, TW_OK, removal, 0},
     {"tw_public_from_certificate, PEM", CALLS, "X509_new_ex", TW_OK, first_der, 0},
     {"tw_public_from_certificate, PEM", CALLS, "d2i_X509", TW_OK, first_der, 0},
     {"tw_key_from_pem", 1u << FAIL_CALL_SILENT, NULL, TW_ERR_FORMAT, silent, 0},
