@@ -210,7 +210,8 @@ __attribute__((format(printf, 2, 3))) static void line_add(line *l, const char *
     va_end(args);
 }
 
-static void line_sentence(line *l, const char *sentence, va_list args)
+__attribute__((format(printf, 2, 0))) static void line_sentence(line *l, const char *sentence,
+                                                                va_list args)
 {
     line_vadd(l, LINE_MOST - LINE_END, sentence, args);
 }

@@ -36,13 +36,14 @@ static bool find_module(void)
 {
     const char *chosen = getenv("OPENSSL_MODULES");
     char built[512] = "";
+    int len;
 
     if (chosen == NULL &&
         sscanf(OpenSSL_version(OPENSSL_MODULES_DIR), "MODULESDIR: \"%500[^\"]", built) == 1) {
         chosen = built;
     }
-    (void)snprintf(module_path, sizeof(module_path), "%s/fips.so", chosen == NULL ? "" : chosen);
-    return access(module_path, R_OK) == 0;
+    len = snprintf(module_path, sizeof(module_path), "%s/fips.so", chosen == NULL ? "" : chosen);
+    return len < (int)sizeof(module_path) && access(module_path, R_OK) == 0;
 }
 
 /* base has the encoders and decoders, which every PEM needs. */
