@@ -74,7 +74,7 @@ static void soak_faults(unsigned seconds)
 
 /* --- A PIN that is refused under load. ------------------------------------------------------- */
 
-/* All sessions die all the time, and each has to log in anew. */
+/* The token is logged out at each use, so that it has to log in anew. */
 static void soak_pin(unsigned seconds)
 {
     bench b = {0};
@@ -87,7 +87,7 @@ static void soak_pin(unsigned seconds)
     load_start(l, SOAK_THREADS);
     soak_sleep(500);
     logins = fault_count("C_Login");
-    fault_script(&s, "C_DeriveKey * kill CKR_SESSION_HANDLE_INVALID\n"
+    fault_script(&s, "C_DeriveKey * logout\n"
                      "C_Login * fail CKR_PIN_INCORRECT");
     soak_sleep(seconds * 1000);
     logins = fault_count("C_Login") - logins;
