@@ -129,6 +129,7 @@ enum {
 
 static void count_messages(const plan *p, uint16_t kem_id)
 {
+    const double times = TIMES;
     counts sum[STEPS] = {0};
     char name[ROW_NAME];
     peers ends;
@@ -140,10 +141,10 @@ static void count_messages(const plan *p, uint16_t kem_id)
             counts made = counts_of(&t, steps[s].ours), bare = counts_of(&t, steps[s].bare);
 
             if (i >= 0) {
-                sum[s].ours += made.ours / TIMES;
-                sum[s].all += (made.all - made.ours - bare.all) / TIMES;
-                sum[s].ours_bytes += made.ours_bytes / TIMES;
-                sum[s].all_bytes += (made.all_bytes - made.ours_bytes - bare.all_bytes) / TIMES;
+                sum[s].ours += made.ours / times;
+                sum[s].all += (made.all - made.ours - bare.all) / times;
+                sum[s].ours_bytes += made.ours_bytes / times;
+                sum[s].all_bytes += (made.all_bytes - made.ours_bytes - bare.all_bytes) / times;
             }
         }
     }
