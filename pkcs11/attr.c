@@ -2,6 +2,7 @@
 #include "token.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* The object has not got it, or keeps it: an answer, not a failure. */
 static bool has_not(CK_RV rv)
@@ -80,6 +81,7 @@ static tw_err find_some(const line *l, CK_OBJECT_HANDLE **out, size_t *count, CK
         return twp_fail_text(l->why, TW_ERR_MEMORY, "no memory");
     }
     *out = bigger;
+    memset(bigger + *count, 0, BATCH * sizeof(*bigger));
     rv = l->fn->C_FindObjects(l->session, *out + *count, BATCH, got);
     if (rv != CKR_OK) {
         return twp_fail_rv(l->why, "C_FindObjects", rv);
@@ -87,6 +89,12 @@ static tw_err find_some(const line *l, CK_OBJECT_HANDLE **out, size_t *count, CK
     if (*got > BATCH || *count + *got > MOST_OBJECTS) {
         return twp_fail_text(l->why, TW_ERR_TOKEN_FAILED,
                              "C_FindObjects gave more than was asked for");
+    }
+    for (size_t i = 0; i < *got; i++) {
+        if (bigger[*count + i] == CK_INVALID_HANDLE) {
+            return twp_fail_text(l->why, TW_ERR_TOKEN_FAILED,
+                                 "C_FindObjects counted an object that it did not give");
+        }
     }
     *count += *got;
     return TW_OK;

@@ -270,6 +270,55 @@ static void keep(void *arg, const tw_token_event *event)
     (void)snprintf(message, sizeof(message), "%s", event->message);
 }
 
+/* --- What is found. ---------------------------------------------------------------------- */
+
+static CK_RV find_init(CK_SESSION_HANDLE on, CK_ATTRIBUTE *match, CK_ULONG count)
+{
+    (void)on;
+    (void)match;
+    (void)count;
+    return CKR_OK;
+}
+
+static CK_ULONG rounds; /* of finding; in the first it counts three and gives two */
+
+static CK_RV find_too_few(CK_SESSION_HANDLE on, CK_OBJECT_HANDLE *out, CK_ULONG room,
+                          CK_ULONG *count)
+{
+    (void)on;
+    must(room >= 3);
+    out[0] = 7;
+    out[1] = 8; /* the heap itself wrote that far */
+    *count = rounds++ == 0 ? 3 : 0;
+    return CKR_OK;
+}
+
+static CK_RV find_final(CK_SESSION_HANDLE on)
+{
+    (void)on;
+    return CKR_OK;
+}
+
+Test(found, an_object_that_was_counted_and_not_given_is_none)
+{
+    CK_FUNCTION_LIST fn = {.C_FindObjectsInit = find_init,
+                           .C_FindObjects = find_too_few,
+                           .C_FindObjectsFinal = find_final};
+    failure why = {0};
+    line l = {&fn, 1, &why};
+    CK_OBJECT_HANDLE *objects = (CK_OBJECT_HANDLE *)&objects;
+    size_t count = 9;
+    volatile uint8_t *before = malloc(256); /* what lay there is no object either */
+
+    must(before != NULL);
+    for (size_t i = 0; i < 256; i++) {
+        before[i] = 0x5a;
+    }
+    free((uint8_t *)before);
+    must_err(TW_ERR_TOKEN_FAILED, twp_object_find(&l, NULL, 0, &objects, &count));
+    must(objects == NULL && count == 0);
+}
+
 /* What a terminal would obey does not come through, what it shows does. */
 Test(report, a_message_is_one_line_of_text)
 {
