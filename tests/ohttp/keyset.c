@@ -5,10 +5,12 @@
 
 #include <twoway/ohttp.h>
 
+#include "allocations.h"
 #include "asked.h"
 #include "check.h"
 #include "inject.h"
 #include "peers.h"
+#include "rng.h"
 #include "stream.h"
 
 static tw_keyset *set;
@@ -130,6 +132,63 @@ Test(keyset, one_to_many_is_received_by_the_encapsulations_header)
     tw_suite_free(suite);
 }
 
+/* --- What it is made with. ------------------------------------------------------------- */
+
+Test(keyset, its_receivers_draw_their_response_nonces_from_its_randomness)
+{
+    script source;
+    bytes noise = bytes_noise(16, 3), nonce = bytes_new(16);
+    tw_rng rng = script_start(&source, noise);
+    tw_keyset *scripted = NULL;
+    tw_opener *opener = NULL;
+    tw_sealer *sealer = NULL;
+    tw_exchange *answered = NULL;
+    tw_config config;
+    asked r;
+
+    must_ok(tw_keyset_new(&rng, NULL, &scripted));
+    keyset_add(scripted, 7, TW_KEM_X25519_HKDF_SHA256, TW_KEY_ACTIVE);
+    config = keyset_only(scripted);
+    r = ask(&config, 0);
+    must_ok(tw_receiver_accept(asked_acquire(&r, scripted), NULL, r.head.data, r.head.len, &opener,
+                               &answered));
+    must_ok(tw_exchange_respond(answered, NULL, nonce.data, nonce.len, &sealer));
+    must_bytes(noise, nonce);
+    tw_sealer_free(sealer);
+    tw_opener_free(opener);
+    tw_exchange_free(answered);
+    tw_keyset_free(scripted);
+    asked_end(&r);
+}
+
+Test(keyset, its_suites_are_of_its_provider)
+{
+    static const tw_provider absent = {.properties = "provider=absent"};
+    tw_keyset *served_by_none = NULL;
+    tw_key *key = generated(TW_KEM_X25519_HKDF_SHA256);
+
+    must_ok(tw_keyset_new(NULL, &absent, &served_by_none));
+    must_err(TW_ERR_INVALID, tw_keyset_add(served_by_none, 1, key, pairs, 1, TW_KEY_ACTIVE));
+    must_ok(tw_keyset_add(set, 1, key, pairs, 1, TW_KEY_ACTIVE));
+    tw_keyset_free(served_by_none);
+}
+
+/* Suites stay for good, so that rotation must find those that are there. */
+Test(keyset, rotation_holds_no_more_memory_than_the_first_key_did)
+{
+    size_t held = 0;
+
+    for (size_t i = 0; i < 3; i++) {
+        keyset_add(set, 1, TW_KEM_X25519_HKDF_SHA256, TW_KEY_ACTIVE);
+        must_ok(tw_keyset_remove(set, 1));
+        must_size(i == 0 ? allocations_ours().bytes : held, allocations_ours().bytes);
+        held = allocations_ours().bytes;
+    }
+    tw_keyset_free(set);
+    set = NULL;
+    must_size(0, allocations_ours().bytes);
+}
+
 /* --- States and the configuration list. ------------------------------------------------ */
 
 Test(keyset, configurations_list_the_active_then_the_pending_in_the_order_of_adding)
@@ -198,6 +257,24 @@ Test(keyset, the_list_is_what_a_sender_can_decode_and_choose_from)
         must_size(PAIRS, decoded[i].symmetric_count);
         must(memcmp(decoded[i].symmetric, pairs, sizeof(pairs)) == 0);
     }
+}
+
+Test(keyset, a_configuration_is_the_keys_and_nothing_that_lay_there_before)
+{
+    const tw_key *key = keyset_add(set, 3, TW_KEM_X25519_HKDF_SHA256, TW_KEY_ACTIVE);
+    tw_config configs[2], want[2];
+
+    memset(want, 0xa5, sizeof(want));
+    memset(configs, 0xa5, sizeof(configs));
+    memset(&want[0], 0, sizeof(want[0]));
+    want[0].key_id = 3;
+    want[0].kem_id = TW_KEM_X25519_HKDF_SHA256;
+    want[0].public_len = key->kem->public_len;
+    memcpy(want[0].public_key, key->public_key, key->kem->public_len);
+    memcpy(want[0].symmetric, pairs, sizeof(pairs));
+    want[0].symmetric_count = PAIRS;
+    must_size(1, listed(configs, 2));
+    must(memcmp(want, configs, sizeof(want)) == 0);
 }
 
 Test(keyset, too_short_a_list_says_how_long_it_must_be)
