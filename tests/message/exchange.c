@@ -14,6 +14,8 @@ static bytes saved(const tw_exchange *exchange)
 
     must_err(TW_ERR_SPACE, tw_exchange_save(exchange, out.data, need - 1, &len));
     must_size(need, len);
+    must_err(TW_ERR_SPACE, tw_exchange_save(exchange, NULL, need, &len));
+    must_size(need, len);
     must_bytes(bytes_new(need), out);
     must_ok(tw_exchange_save(exchange, out.data, need, &len));
     must_size(need, len);
@@ -109,6 +111,9 @@ Test(exchange, each_role_has_its_own_direction)
     must_err(TW_ERR_INVALID, tw_exchange_receive(NULL, NULL, head.data, 16, &opener));
     must_err(TW_ERR_INVALID, tw_exchange_respond(p.answered, NULL, head.data, head.len, NULL));
     must_err(TW_ERR_INVALID, tw_exchange_receive(p.asked, NULL, head.data, 16, NULL));
+    must_err(TW_ERR_SPACE, tw_exchange_respond(p.answered, NULL, NULL, head.len, &sealer));
+    must_err(TW_ERR_INVALID, tw_exchange_receive(p.asked, NULL, NULL, 1, &opener));
+    must(sealer == NULL && opener == NULL);
     must_size(0, tw_exchange_response_head_len(NULL));
     must_size(0, tw_exchange_save_len(NULL));
     tw_exchange_free(NULL);
@@ -173,6 +178,9 @@ Test(exchange, a_saved_one_cut_at_any_byte_is_truncated)
         if (len < 12) {
             must_err(TW_ERR_TRUNCATED, tw_exchange_peek(cut.data, cut.len, &header));
             must(header.key_id == 0 && header.kem_id == 0);
+        } else { /* the header is there */
+            must_ok(tw_exchange_peek(cut.data, cut.len, &header));
+            must(header.key_id == PEERS_KEY_ID);
         }
     }
     must_not_load(TW_ERR_TRUNCATED, p.suite, bytes_none);
@@ -207,6 +215,7 @@ Test(exchange, another_suite_is_invalid)
 {
     peers p;
     bytes whole;
+    tw_header header;
 
     peers_start(&p, triple_default);
     whole = saved(p.asked);
@@ -226,6 +235,7 @@ Test(exchange, another_suite_is_invalid)
     must_not_load(TW_ERR_INVALID, p.suite, ((bytes){NULL, whole.len}));
     must_err(TW_ERR_INVALID, tw_exchange_load(p.suite, NULL, whole.data, whole.len, NULL));
     must_err(TW_ERR_INVALID, tw_exchange_peek(whole.data, whole.len, NULL));
+    must_err(TW_ERR_INVALID, tw_exchange_peek(NULL, 1, &header));
     must_err(TW_ERR_INVALID, tw_exchange_save(p.asked, whole.data, whole.len, NULL));
     must_err(TW_ERR_INVALID, tw_exchange_save(NULL, whole.data, whole.len, &(size_t){0}));
     peers_end(&p);

@@ -216,6 +216,8 @@ Test(opener, a_refused_call_changes_nothing)
         must_ok(message_accept(&both, &m, &opener));
         bound = tw_opener_bound(opener, m.body.len);
         must_err(TW_ERR_INVALID, tw_opener_final(opener, NULL, 1, room, sizeof(room), &len));
+        /* What is one byte longer than a tag may give one. */
+        must_err(TW_ERR_INVALID, tw_opener_final(opener, room, 17, NULL, 1, &len));
         must_size(0, len);
         must_err(TW_ERR_INVALID,
                  tw_opener_final(opener, m.body.data, m.body.len, NULL, sizeof(room), &len));
