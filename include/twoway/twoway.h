@@ -280,10 +280,12 @@ TW_API void tw_opener_free(tw_opener *opener);
  * pump returns. What comes out, and which error, is the same as with one: nothing
  * is written that follows a bad chunk. The callbacks are called by the calling
  * thread alone. A short read says that no more is ready: before the next one,
- * which may wait, all that is there is written. Memory grows with jobs: each takes
- * four times 128 KiB, or four chunks where those are longer. 256 is the most; 0 is 1, and so
- * is any number for a whole message, for an injected suite, and for an opener in
- * the middle of a chunk. After an error with more than one the body is spent. */
+ * which may wait, all that is there is written. After a read that just filled its
+ * room, would_wait says whether the next one has to wait; NULL is never. Memory
+ * grows with jobs: each takes four times 128 KiB, or four chunks where those are
+ * longer. 256 is the most; 0 is 1, and so is any number for a whole message, for an
+ * injected suite, and for an opener in the middle of a chunk. After an error with
+ * more than one the body is spent. */
 typedef struct tw_pipe {
     size_t size;
     tw_err (*read)(void *arg, uint8_t *buf, size_t cap, size_t *len); /* len 0: end */
@@ -291,6 +293,7 @@ typedef struct tw_pipe {
     void *arg;
     size_t max_whole; /* most bytes held for a whole message; 0 is 64 MiB */
     size_t jobs;
+    bool (*would_wait)(void *arg);
 } tw_pipe;
 TW_MUST tw_err tw_sealer_pump(tw_sealer *sealer, const tw_pipe *pipe);
 TW_MUST tw_err tw_opener_pump(tw_opener *opener, const tw_pipe *pipe);

@@ -173,7 +173,8 @@ typedef struct input {
 int input_open(const char *path, input *in);
 void input_close(input *in);
 ssize_t input_read(input *in, void *buf, size_t cap); /* as read(2), through signals */
-bool input_is_ready(const input *in); /* whether more of a pipe or socket is there already */
+bool input_is_ready(const input *in);   /* whether more of a pipe or socket is there already */
+bool input_would_wait(const input *in); /* whether a read has to wait */
 
 /* input_head fills `len` bytes; fewer when the input ends, with *got less. */
 int input_head(input *in, void *buf, size_t len, size_t *got);

@@ -70,6 +70,13 @@ bool input_is_ready(const input *in)
            (ready.revents & POLLIN) != 0;
 }
 
+bool input_would_wait(const input *in)
+{
+    struct pollfd ready = {.fd = in->fd, .events = POLLIN};
+
+    return !in->regular && poll(&ready, 1, 0) == 0;
+}
+
 int input_head(input *in, void *buf, size_t len, size_t *got)
 {
     *got = 0;

@@ -4,6 +4,7 @@
  * however short the reads are. */
 
 #include <errno.h>
+#include <sched.h>
 
 #include "cli.h"
 
@@ -14,6 +15,9 @@ typedef struct stream {
     int errnum;   /* of the callback that failed */
     bool reading; /* which one */
 } stream;
+
+#define DEFAULT_JOBS 4
+#define LARGE_CHUNK  (128UL << 10) /* from here on a job takes more memory */
 
 tw_format format_of(const options *o)
 {
@@ -44,6 +48,11 @@ static tw_err read_some(void *arg, uint8_t *buf, size_t cap, size_t *len)
     return TW_OK;
 }
 
+static bool would_wait(void *arg)
+{
+    return input_would_wait(((const stream *)arg)->in);
+}
+
 static tw_err write_all(void *arg, const uint8_t *buf, size_t len)
 {
     stream *s = arg;
@@ -52,15 +61,35 @@ static tw_err write_all(void *arg, const uint8_t *buf, size_t len)
     return s->errnum == 0 ? TW_OK : TW_ERR_IO;
 }
 
+/* Where nobody said how many: what can run at once, if what it takes of memory is little. A
+ * short message is through before a second thread is started. */
+static size_t jobs_of(const options *o)
+{
+    cpu_set_t processors;
+    int count;
+
+    if (o->jobs != 0) {
+        return o->jobs;
+    }
+    if (!o->chunked || o->max_chunk > LARGE_CHUNK ||
+        sched_getaffinity(0, sizeof(processors), &processors) != 0) {
+        return 1;
+    }
+    count = CPU_COUNT(&processors);
+    return count < DEFAULT_JOBS ? (size_t)count : DEFAULT_JOBS;
+}
+
 static tw_pipe pipe_of(stream *s, const options *o)
 {
+    s->eager = jobs_of(o) > 1;
     return (tw_pipe){
         .size = sizeof(tw_pipe),
         .read = read_some,
         .write = write_all,
         .arg = s,
         .max_whole = o->max_size,
-        .jobs = o->jobs,
+        .jobs = jobs_of(o),
+        .would_wait = would_wait,
     };
 }
 
@@ -72,7 +101,7 @@ static int fail_io(const stream *s)
 
 int stream_seal(tw_sealer *sealer, const options *o, input *in, output *out)
 {
-    stream s = {.in = in, .out = out, .eager = o->jobs > 1};
+    stream s = {.in = in, .out = out};
     const tw_pipe pipe = pipe_of(&s, o);
     tw_err err;
 
@@ -105,7 +134,7 @@ static int too_long_a_chunk(const options *o, const input *in)
 
 int stream_open(tw_opener *opener, const options *o, input *in, output *out)
 {
-    stream s = {.in = in, .out = out, .eager = o->jobs > 1};
+    stream s = {.in = in, .out = out};
     const tw_pipe pipe = pipe_of(&s, o);
     tw_err err;
 

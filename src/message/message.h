@@ -129,6 +129,7 @@ typedef struct tw_team tw_team;
 tw_err tw_team_new(const tw_hand *body, size_t jobs, tw_team **out);
 tw_lot *tw_team_spare(const tw_team *team);
 void tw_team_hand_over(tw_team *team);
+bool tw_team_rests(const tw_team *team); /* no lot is under way */
 tw_lot *tw_team_take_back(tw_team *team);
 void tw_team_free(tw_team *team);
 

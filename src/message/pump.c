@@ -36,6 +36,7 @@ static tw_err pump_init(pump *self, const tw_pipe *pipe, tw_hand hand, size_t in
     self->pipe.arg = pipe->arg;
     self->pipe.max_whole = TW_HAS(tw_pipe, pipe, max_whole) ? pipe->max_whole : 0;
     self->pipe.jobs = TW_HAS(tw_pipe, pipe, jobs) ? pipe->jobs : 0;
+    self->pipe.would_wait = TW_HAS(tw_pipe, pipe, would_wait) ? pipe->would_wait : NULL;
     if (self->pipe.max_whole == 0) {
         self->pipe.max_whole = DEFAULT_MAX_WHOLE;
     }
@@ -142,15 +143,17 @@ static tw_err next_lot(pump *self, const uint8_t *rest, size_t rest_len, tw_lot 
 }
 
 /* Passes on the first `take` bytes of a lot, `chunks` chunks, and goes on with the rest in
- * the next one. */
+ * the next one. Where the next read may wait and no other lot is under way, as with a short
+ * message, there is nothing to do for a second thread. */
 static tw_err pass_on(pump *self, tw_lot **lot, size_t take, uint64_t chunks)
 {
     tw_lot *full = *lot;
+    bool here = self->alone || (self->short_read && tw_team_rests(self->team));
     tw_err err = grow(&full->out, &full->out_cap, tw_hand_bound(&self->hand, take));
 
     full->take = take;
-    full->chunks = self->alone ? 0 : chunks;
-    if (err == TW_OK && self->alone) {
+    full->chunks = here ? 0 : chunks;
+    if (err == TW_OK && here) {
         err = tw_hand_update(&self->hand, full);
         if (err == TW_OK) {
             err = write_out(self, full);
@@ -164,14 +167,22 @@ static tw_err pass_on(pump *self, tw_lot **lot, size_t take, uint64_t chunks)
     return err == TW_OK ? next_lot(self, full->in + take, full->in_len - take, lot) : err;
 }
 
+/* Whether what is under way must be written first. */
+static bool may_wait(const pump *self)
+{
+    return self->short_read ||
+           (self->pipe.would_wait != NULL && self->team != NULL && !tw_team_rests(self->team) &&
+            self->pipe.would_wait(self->pipe.arg));
+}
+
 /* Reads until there are `enough` bytes, taking what else the reader has ready; *ended at its
- * end. While it may have to wait nothing is held back, and that is after a short read. */
+ * end. While it may have to wait nothing is held back. */
 static tw_err fill(pump *self, tw_lot *lot, size_t enough, bool *ended)
 {
     while (lot->in_len < enough && !*ended) {
         size_t len = 0;
         size_t room = lot->in_cap - lot->in_len;
-        tw_err err = self->short_read ? drain(self) : TW_OK;
+        tw_err err = may_wait(self) ? drain(self) : TW_OK;
 
         if (err != TW_OK) {
             return err;

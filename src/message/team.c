@@ -174,11 +174,16 @@ void tw_team_hand_over(tw_team *team)
     }
 }
 
+bool tw_team_rests(const tw_team *team)
+{
+    return team->oldest == team->newest;
+}
+
 tw_lot *tw_team_take_back(tw_team *team)
 {
     tw_lot *lot;
 
-    if (team->oldest == team->newest) {
+    if (tw_team_rests(team)) {
         return NULL;
     }
     lot = lot_at(team, team->oldest++);

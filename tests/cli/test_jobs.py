@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """--jobs: the same files, refusals and exit codes as with one thread, and nothing waits."""
+import fcntl
 import os
+import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -35,8 +38,35 @@ class Jobs(Case):
     def test_one_thread_opens_what_many_sealed_and_the_other_way_round(self):
         for size in (LOT - 1, 3 * LOT, 9 * LOT + 1):
             plain = os.urandom(size)
-            self.assertEqual(self.accept(self.sealed(plain, "--jobs", "4")).out, plain)
-            self.assertEqual(self.accept(self.sealed(plain), "--jobs", "4").out, plain)
+            self.assertEqual(self.accept(self.sealed(plain, "--jobs", "4"), "--jobs", "1").out,
+                             plain)
+            self.assertEqual(self.accept(self.sealed(plain, "--jobs", "1"), "--jobs", "4").out,
+                             plain)
+
+    def threads(self, processors, *more):
+        """How many there are, having sealed more than the command reads at once."""
+        read, write = os.pipe()
+        fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 8 * LOT)
+        os.write(write, bytes(3 * LOT))
+        process = self.start("request", "--to", "config", "--chunked", *more, stdin=read,
+                             stdout=subprocess.PIPE,
+                             preexec_fn=lambda: os.sched_setaffinity(0, processors))
+        process.stdout.read(2 * LOT)
+        status = pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+        os.close(read)
+        os.close(write)
+        process.stdout.read()
+        process.stdout.close()
+        self.assertEqual(process.wait(), 0)
+        return int(re.search(r"Threads:\s*(\d+)", status)[1])
+
+    def test_as_many_as_processors_where_none_is_asked_for(self):
+        processors = sorted(os.sched_getaffinity(0))
+        one = self.threads(processors[:1])
+        self.assertGreater(self.threads(processors[:1], "--jobs", "2"), one)
+        if len(processors) > 1:
+            self.assertGreater(self.threads(processors[:2]), one)
+            self.assertEqual(self.threads(processors[:2], "--max-chunk", "131073"), one)
 
     def test_one_to_many(self):
         plain = self.write("in", os.urandom(4 * LOT + 5))
@@ -55,7 +85,7 @@ class Jobs(Case):
             spoilt = message[:at] + bytes([message[at] ^ 1]) + message[at + 1:]
             for bad in (spoilt, message[:at]):
                 run = self.accept(bad, "--jobs", "2", code=REFUSED)
-                self.assertEqual(run.err, self.accept(bad, code=REFUSED).err)
+                self.assertEqual(run.err, self.accept(bad, "--jobs", "1", code=REFUSED).err)
                 self.assertEqual(run.out, plain[:len(run.out)])
                 self.assertLessEqual(len(run.out), chunk * CHUNK)
                 self.accept(bad, "--jobs", "2", "-o", "out", code=REFUSED)

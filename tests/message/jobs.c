@@ -169,28 +169,31 @@ static void a_callback_that_fails_ends_it(void)
     (void)puts("ok: a callback that fails ends it");
 }
 
-/* A reader that has no more ready may wait for what is written: all of it has to be there. */
+/* A reader that has no more ready may wait for what is written: all of it has to be there. It
+ * says so by a short read or, of one that was full, when it is asked. */
 static void nothing_is_held_back_while_the_reader_waits(void)
 {
     bed b;
 
     bed_start(&b);
-    for (size_t i = 0; i < JOBS; i++) {
+    for (size_t i = 0; i < 2 * JOBS; i++) {
         size_t mark = bytes_mark();
         plumbing *io = plumbing_new(b.plain, b.m.body.len);
-        tw_pipe pipe = plumbing_pipe(io, jobs_of[i]);
+        tw_pipe pipe = plumbing_pipe(io, jobs_of[i / 2]);
         tw_sealer *sealer = message_begin(&b.p, KIND_RESPONSE, b.m.format, &(message){0});
         tw_opener *opener;
 
-        io->most = 3 * LOT - 7; /* a lot or two, and then a short read */
+        io->most = i % 2 == 0 ? 3 * LOT - 7 : 0; /* a lot or two, and then a short read */
+        io->waits = i % 2 == 1;
         io->chunk_in = CHUNK;
         io->chunk_out = b.piece;
         must_ok(tw_sealer_pump(sealer, &pipe));
         tw_sealer_free(sealer);
         plumbing_free(io);
         io = plumbing_new(b.m.body, b.m.body.len);
-        pipe = plumbing_pipe(io, jobs_of[i]);
-        io->most = LOT - 7;
+        pipe = plumbing_pipe(io, jobs_of[i / 2]);
+        io->most = i % 2 == 0 ? LOT - 7 : 0;
+        io->waits = i % 2 == 1;
         io->chunk_in = b.piece;
         io->chunk_out = CHUNK;
         must_ok(message_accept(&b.p, &b.m, &opener));
@@ -308,8 +311,40 @@ static void whole_messages_and_foreign_suites_have_one_thread(void)
     (void)puts("ok: whole messages and foreign suites have one thread");
 }
 
+/* Threads cost more than they save where there is nothing to do for two of them. */
+static void a_short_message_starts_no_thread(void)
+{
+    static const size_t len_of[] = {1, CHUNK, LOT - CHUNK, 3 * LOT};
+    bed b;
+
+    bed_start(&b);
+    for (size_t i = 0; i < sizeof(len_of) / sizeof(len_of[0]); i++) {
+        plumbing *in = plumbing_new(bytes_part(b.plain, 0, len_of[i]), b.m.body.len), *out;
+        tw_pipe pipe = plumbing_pipe(in, 4);
+        message m;
+        tw_sealer *sealer = message_begin(&b.p, KIND_RESPONSE, b.m.format, &m);
+        tw_opener *opener;
+
+        must_ok(tw_sealer_pump(sealer, &pipe));
+        m.body = plumbing_out(in);
+        out = plumbing_new(m.body, b.m.body.len);
+        pipe = plumbing_pipe(out, 4);
+        must_ok(message_accept(&b.p, &m, &opener));
+        must_ok(tw_opener_pump(opener, &pipe));
+        must((in->threads > 0) == (len_of[i] > LOT) && (out->threads > 0) == (len_of[i] > LOT));
+        tw_sealer_free(sealer);
+        tw_opener_free(opener);
+        plumbing_free(in);
+        plumbing_free(out);
+    }
+    peers_end(&b.p);
+    bytes_release(0);
+    (void)puts("ok: a short message starts no thread");
+}
+
 int main(void)
 {
+    a_short_message_starts_no_thread(); /* before there was any */
     seals_and_opens_the_same_bytes();
     refusals();
     a_callback_that_fails_ends_it();

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -70,7 +71,7 @@ static tw_err read_some(void *arg, uint8_t *buf, size_t cap, size_t *len)
     size_t take = p->in.len < cap ? p->in.len : cap;
 
     must(pthread_equal(p->caller, pthread_self()) && !p->ended);
-    if (p->was_short && p->chunk_in > 0) {
+    if ((p->was_short || p->waits) && p->chunk_in > 0) {
         must(p->out_len >= p->taken / p->chunk_in * p->chunk_out);
     }
     if (p->reads_left-- == 0) {
@@ -86,12 +87,22 @@ static tw_err read_some(void *arg, uint8_t *buf, size_t cap, size_t *len)
     return TW_OK;
 }
 
+static bool would_wait(void *arg)
+{
+    const plumbing *p = arg;
+
+    must(pthread_equal(p->caller, pthread_self()));
+    return p->waits;
+}
+
 static tw_err write_all(void *arg, const uint8_t *buf, size_t len)
 {
     plumbing *p = arg;
+    size_t threads = others();
 
+    threads -= PLUMBING_ANY_THREADS && threads > 0 ? 1 : 0;
     must(pthread_equal(p->caller, pthread_self()) && len > 0);
-    (void)others();
+    p->threads = p->threads < threads ? threads : p->threads;
     if (p->writes == p->writes_left) {
         return TW_ERR_AUTH;
     }
@@ -118,8 +129,12 @@ plumbing *plumbing_new(bytes in, size_t out_cap)
 
 tw_pipe plumbing_pipe(plumbing *p, size_t jobs)
 {
-    return (tw_pipe){
-        .size = sizeof(tw_pipe), .read = read_some, .write = write_all, .arg = p, .jobs = jobs};
+    return (tw_pipe){.size = sizeof(tw_pipe),
+                     .read = read_some,
+                     .write = write_all,
+                     .arg = p,
+                     .jobs = jobs,
+                     .would_wait = would_wait};
 }
 
 bytes plumbing_out(const plumbing *p)
@@ -127,8 +142,14 @@ bytes plumbing_out(const plumbing *p)
     return bytes_of(p->out, p->out_len);
 }
 
+/* A thread that was joined may be seen a little longer. */
 void plumbing_free(plumbing *p)
 {
+    const struct timespec moment = {.tv_nsec = 1000000};
+
+    for (size_t i = 0; i < 10000 && !PLUMBING_ANY_THREADS && others() > 0; i++) {
+        (void)nanosleep(&moment, NULL);
+    }
     must(PLUMBING_ANY_THREADS || others() == 0);
     free(p->out);
     free(p);
