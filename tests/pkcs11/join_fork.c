@@ -3,7 +3,6 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -12,7 +11,6 @@
 enum {
     CHILD_FAILED = 1,
     CHILD_ON_PARENTS_HANDLES = 2,
-    CHILD_SECONDS = 20, /* then it is stuck, and killed */
     FORKS = 50,
 };
 
@@ -104,23 +102,6 @@ static int see_it_back(void)
         }
     }
     return join_operations(&j, 0) > before ? use_and_free() : CHILD_FAILED;
-}
-
-static void must_succeed(int (*child)(void))
-{
-    pid_t pid = fork();
-    int status;
-
-    must(pid >= 0);
-    if (pid == 0) {
-        asking_count = 0; /* they are the parent's */
-        (void)alarm(CHILD_SECONDS);
-        _exit(child());
-    }
-    must(waitpid(pid, &status, 0) == pid);
-    check_note("(the child's status is 0x%x)", (unsigned)status);
-    must(status == 0);
-    check_note("%s", "");
 }
 
 static void finish(void)

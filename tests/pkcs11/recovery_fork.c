@@ -41,7 +41,6 @@ enum {
     CHILD_ON_PARENTS_HANDLES = 2,
     CHILD_LEFT_SOMETHING = 3,
     CHILD_MISUSED = 4,
-    CHILD_SECONDS = 20, /* then it is stuck, and killed */
 };
 
 static int answer(void)
@@ -76,22 +75,6 @@ static int lose_and_use(void)
     fault_script(&s, "C_DeriveKey 1 kill CKR_SESSION_HANDLE_INVALID\n"
                      "C_DeriveKey 2 fail CKR_DEVICE_ERROR");
     return use_and_free();
-}
-
-static void must_succeed(int (*child)(void))
-{
-    pid_t pid = fork();
-    int status;
-
-    must(pid >= 0);
-    if (pid == 0) {
-        (void)alarm(CHILD_SECONDS);
-        _exit(child());
-    }
-    must(waitpid(pid, &status, 0) == pid);
-    check_note("(the child's status is 0x%x)", (unsigned)status);
-    must(status == 0);
-    check_note("%s", "");
 }
 
 static int free_unused(void)

@@ -2,7 +2,6 @@
 /* A fork beside an initialisation that hangs, and a child in which it does. */
 #include <criterion/criterion.h>
 #include <pthread.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,7 +13,6 @@ enum {
     DEADLINE_MS = 500,
     IN_TIME_MS = 10000,
     HANG_MS = 60000,
-    CHILD_SECONDS = 30, /* then it is stuck, and killed */
     CHILD_FAILED = 1,
 };
 
@@ -71,22 +69,6 @@ static long ms_since(const struct timespec *begun)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (now.tv_sec - begun->tv_sec) * 1000 + (now.tv_nsec - begun->tv_nsec) / 1000000;
-}
-
-static void must_succeed(int (*child)(void))
-{
-    pid_t pid = fork();
-    int status;
-
-    must(pid >= 0);
-    if (pid == 0) {
-        (void)alarm(CHILD_SECONDS);
-        _exit(child());
-    }
-    must(waitpid(pid, &status, 0) == pid);
-    check_note("(the child's status is 0x%x)", (unsigned)status);
-    must(status == 0);
-    check_note("%s", "");
 }
 
 static int only_free(void)

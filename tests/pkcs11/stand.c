@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "check.h"
 
@@ -305,4 +307,20 @@ CK_OBJECT_HANDLE raw_find(CK_FUNCTION_LIST *fn, CK_SESSION_HANDLE session, CK_OB
     must(fn->C_FindObjectsFinal(session) == CKR_OK);
     must(count == 1);
     return object;
+}
+
+void must_succeed(int (*child)(void))
+{
+    pid_t pid = fork();
+    int status;
+
+    must(pid >= 0);
+    if (pid == 0) {
+        (void)alarm(CHILD_SECONDS);
+        _exit(child());
+    }
+    must(waitpid(pid, &status, 0) == pid);
+    check_note("(the child's status is 0x%x)", (unsigned)status);
+    must(status == 0);
+    check_note("%s", "");
 }
