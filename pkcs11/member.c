@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "join.h"
 
-
 /*
  * The members of a joined key. One that failed is set aside and looked after by a thread of its
  * own, so that no operation waits to see whether it is back.

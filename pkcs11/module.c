@@ -66,8 +66,11 @@ static tw_err initialize(module *m, failure *why)
     }
     atomic_store(&m->down, rv);
     (void)twp_fail_rv(why, "C_Initialize", rv);
-    if (rv == CKR_ARGUMENTS_BAD && m->init_args != NULL) {
-        twp_fail_add(why, "this module takes no parameter string, or not this one");
+    if (rv == CKR_ARGUMENTS_BAD) {
+        twp_fail_add(why, m->init_args != NULL
+                              ? "this module takes no parameter string, or not this one"
+                              : "this module may want a parameter string, as NSS does: "
+                                "x-init-reserved in p11-kit's configuration of it");
     }
     return why->err;
 }

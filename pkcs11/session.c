@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "token.h"
 
-
 era twp_era_now(tw_token *t)
 {
     return (era){atomic_load(&t->epoch), atomic_load(&t->module->generation),

@@ -65,6 +65,15 @@ Test(nss, refuses_a_second_parameter_string_in_one_process)
     tw_token_free(first);
 }
 
+Test(nss, says_that_the_module_may_want_a_parameter_string)
+{
+    tw_token *token = NULL;
+
+    s.options.init_args = NULL;
+    must_err(TW_ERR_TOKEN_FAILED, tw_token_open(stand_uri(&s, ""), &s.options, &token));
+    must_event(&s, TW_ERR_TOKEN_FAILED, "C_Initialize", CKR_ARGUMENTS_BAD, "x-init-reserved");
+}
+
 Test(nss, reads_its_pin_from_a_file)
 {
     char path[128], uri[256];

@@ -4,8 +4,9 @@
  * sources: src/message/format.c
  * unwind: 2
  * break: src/message/format.c: s/in_len < TW_HEADER_LEN/in_len < TW_HEADER_LEN - 1/
- * break: src/message/format.c: s/tw_store16(out + 3, header->kdf_id)/tw_store16(out + 3, header->kem_id)/
- * break: src/message/format.c: s/\.aead_id = tw_load16(in + 5)/.aead_id = tw_load16(in + 6)/
+ * break: src/message/format.c: s/tw_store16(out + 3, header->kdf_id)/tw_store16(out + 3,
+ * header->kem_id)/ break: src/message/format.c: s/\.aead_id = tw_load16(in + 5)/.aead_id =
+ * tw_load16(in + 6)/
  */
 #include "message/message.h"
 

@@ -11,17 +11,17 @@
  * sources: src/message/body.c src/base/bytes.c src/base/varint.c src/hpke/backend.c
  * unwind: 9
  * unwindset: take_ordinary.0:5
- * break: src/message/opener.c: s/flow->out += err == TW_OK ? ct_len - self->body.tag_len : 0/flow->out += ct_len/
- * break: src/message/opener.c: s/if (self->state != IN_FINAL) {/if (false) {/
- * break: src/message/opener.c: s/tw_wipe(out, bound);/;/
- * break: src/message/opener.c: s/if (value > self->body.max_chunk + tag_len) {/if (false) {/
- * break: src/message/opener.c: s/if (ct_len < self->body.tag_len) {/if (false) {/
- * break: src/message/opener.c: s/final ? final_aad : NULL, final ? sizeof(final_aad) : 0, ct/NULL, 0, ct/
- * break: src/message/opener.c: s/most = tw_add(in_len, opener->held.len);/most = in_len;/
- * break: src/message/opener.c: s/if (self->held.len == 0 && flow->in_len >= take) {/if (flow->in_len >= take) {/
- * break: src/message/opener.c: s/flow->in_len > self->body.max_chunk + self->body.tag_len$/false/
- * break: src/message/opener.c: s/if (value <= tag_len) {/if (value < tag_len) {/
- * break: src/message/opener.c: s/if (self->failed != TW_OK) {/if (false) {/
+ * break: src/message/opener.c: s/flow->out += err == TW_OK ? ct_len - self->body.tag_len :
+ * 0/flow->out += ct_len/ break: src/message/opener.c: s/if (self->state != IN_FINAL) {/if (false)
+ * {/ break: src/message/opener.c: s/tw_wipe(out, bound);/;/ break: src/message/opener.c: s/if
+ * (value > self->body.max_chunk + tag_len) {/if (false) {/ break: src/message/opener.c: s/if
+ * (ct_len < self->body.tag_len) {/if (false) {/ break: src/message/opener.c: s/final ? final_aad :
+ * NULL, final ? sizeof(final_aad) : 0, ct/NULL, 0, ct/ break: src/message/opener.c: s/most =
+ * tw_add(in_len, opener->held.len);/most = in_len;/ break: src/message/opener.c: s/if
+ * (self->held.len == 0 && flow->in_len >= take) {/if (flow->in_len >= take) {/ break:
+ * src/message/opener.c: s/flow->in_len > self->body.max_chunk + self->body.tag_len$/false/ break:
+ * src/message/opener.c: s/if (value <= tag_len) {/if (value < tag_len) {/ break:
+ * src/message/opener.c: s/if (self->failed != TW_OK) {/if (false) {/
  */
 #include "message/opener.c"
 
@@ -58,7 +58,6 @@ static tw_err any_open(tw_hpke_ctx *ctx, const uint8_t *aad, size_t aad_len, con
         uint8_t *any = any_bytes(in_len - seen.tag_len);
 
         memcpy(out, any, in_len - seen.tag_len);
-    
     }
     if (code != TW_OK) {
         seen.refused = true;
