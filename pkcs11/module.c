@@ -34,11 +34,10 @@ static CK_RV call_initialize(module *m)
 
     args.standard.flags = CKF_OS_LOCKING_OK;
     args.standard.pReserved = m->init_args;
-    m->serial = false;
     rv = m->fn->C_Initialize(&args);
+    atomic_store(&m->serial, rv == CKR_CANT_LOCK);
     if (rv == CKR_CANT_LOCK) {
         args.standard.flags = 0;
-        m->serial = true;
         rv = m->fn->C_Initialize(m->init_args == NULL ? NULL : &args);
     }
     return rv;
@@ -185,7 +184,7 @@ static tw_err go_in(module *m, const struct timespec *deadline, failure *why)
         why->loss = LOSS_MODULE;
         return why->err;
     }
-    if (m->serial && !twp_turn_take(&m->calls, deadline)) {
+    if (atomic_load(&m->serial) && !twp_turn_take(&m->calls, deadline)) {
         return twp_fail_text(why, TW_ERR_TOKEN_BUSY,
                              "the module takes one call at a time, and other calls took too long");
     }
@@ -214,7 +213,7 @@ tw_err twp_module_enter(module *m, const struct timespec *deadline, failure *why
 
 void twp_module_leave(module *m)
 {
-    if (m->serial) {
+    if (atomic_load(&m->serial)) {
         twp_turn_give(&m->calls);
     }
     atomic_fetch_sub(&m->in_flight, 1);

@@ -132,9 +132,9 @@ typedef struct module {
     pthread_mutex_t life; /* held for C_Initialize and C_Finalize, which may hang; guards: */
     bool started;         /* it was initialised, by us or by others, and not yet left */
     bool owner;           /* we initialised it, so we finalise it */
-    bool serial;          /* it cannot lock: one call at a time, by turns */
     bool held;            /* over a fork, under twp_process_lock */
 
+    atomic_bool serial; /* it cannot lock: one call at a time, by turns */
     turn calls;
     atomic_ullong process;           /* whose initialisation it is */
     atomic_ulong generation, logins; /* so far; a login before it is tried */
