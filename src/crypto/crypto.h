@@ -88,8 +88,9 @@ void tw_nonces_clear(tw_slots *ahead);
 typedef struct tw_hash {
     const tw_kdf_alg *alg;
     const char *properties; /* borrowed from the tw_provider */
-    EVP_MD *md;             /* NULL with properties */
     EVP_KDF *kdf;           /* NULL without */
+    EVP_MD_CTX *fresh;      /* to be copied, which costs less than to begin */
+    EVP_MD_CTX *no_key[2];  /* behind the pads of HMAC for the empty key, inner and outer */
     tw_slots contexts;      /* EVP_MD_CTX */
 } tw_hash;
 

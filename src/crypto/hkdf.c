@@ -6,19 +6,53 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 
+/* RFC 2104 section 2. */
+static const uint8_t pads[2] = {0x36, 0x5c};
+
+/* A context that has hashed one block of `pad`, or nothing. */
+static EVP_MD_CTX *begun(const EVP_MD *md, const uint8_t *pad)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    uint8_t block[TW_MAX_BLOCK];
+    bool ok = ctx != NULL && EVP_DigestInit_ex2(ctx, md, NULL) == 1;
+
+    if (ok && pad != NULL) {
+        memset(block, *pad, sizeof(block));
+        ok = EVP_DigestUpdate(ctx, block, (size_t)EVP_MD_get_block_size(md)) == 1;
+    }
+    if (!ok) {
+        EVP_MD_CTX_free(ctx);
+    }
+    return ok ? ctx : NULL;
+}
+
+static tw_err begin_contexts(tw_hash *hash, const EVP_MD *md)
+{
+    hash->fresh = begun(md, NULL);
+    hash->no_key[0] = begun(md, &pads[0]);
+    hash->no_key[1] = begun(md, &pads[1]);
+    return hash->fresh == NULL || hash->no_key[0] == NULL || hash->no_key[1] == NULL ? TW_ERR_MEMORY
+                                                                                     : TW_OK;
+}
+
 tw_err tw_hash_init(tw_hash *hash, const tw_kdf_alg *alg, const tw_provider *provider)
 {
+    EVP_MD *md = EVP_MD_fetch(provider->libctx, alg->digest, provider->properties);
     tw_err err = TW_OK;
 
     memset(hash, 0, sizeof(*hash));
     hash->alg = alg;
     hash->properties = provider->properties;
-    hash->md = EVP_MD_fetch(provider->libctx, alg->digest, provider->properties);
-    if (hash->md != NULL && provider->properties != NULL) { /* which then fetches the digest too */
+    if (md != NULL && provider->properties != NULL) { /* which then fetches the digest too */
         hash->kdf = EVP_KDF_fetch(provider->libctx, "HKDF", provider->properties);
     }
-    if (hash->md == NULL || (provider->properties != NULL && hash->kdf == NULL)) {
+    if (md == NULL || (provider->properties != NULL && hash->kdf == NULL)) {
         err = tw_fetch_failed();
+    } else if (hash->kdf == NULL) {
+        err = begin_contexts(hash, md);
+    }
+    EVP_MD_free(md);
+    if (err != TW_OK) {
         tw_hash_clear(hash);
     }
     return err;
@@ -31,9 +65,11 @@ void tw_hash_clear(tw_hash *hash)
     while ((ctx = tw_slots_take(&hash->contexts)) != NULL) {
         EVP_MD_CTX_free(ctx);
     }
-    EVP_MD_free(hash->md);
+    EVP_MD_CTX_free(hash->fresh);
+    EVP_MD_CTX_free(hash->no_key[0]);
+    EVP_MD_CTX_free(hash->no_key[1]);
     EVP_KDF_free(hash->kdf);
-    hash->md = NULL;
+    hash->fresh = hash->no_key[0] = hash->no_key[1] = NULL;
     hash->kdf = NULL;
 }
 
@@ -54,20 +90,12 @@ tw_err tw_hmac_begin(const tw_hash *hash, tw_hmac *out)
     return out->ctx == NULL ? TW_ERR_MEMORY : TW_OK;
 }
 
-/* An idle context holds nothing of what it hashed: beginning anew overwrites the state, and
- * zeros all of the block that is not its length. A reset would write to the digest that all
- * threads share, and have libcrypto allocate again. */
-static bool forget(const tw_hmac *hmac)
-{
-    static const uint8_t zeros[TW_MAX_BLOCK];
-
-    return EVP_DigestInit_ex2(hmac->ctx, hmac->hash->md, NULL) == 1 &&
-           EVP_DigestUpdate(hmac->ctx, zeros, hmac->hash->alg->block_len - 1) == 1;
-}
-
+/* An idle context holds nothing of what it hashed: the copy overwrites all of it. A reset
+ * would write to the digest that all threads share. */
 void tw_hmac_end(tw_hmac *hmac)
 {
-    if (hmac->ctx != NULL && (!forget(hmac) || !tw_slots_give(&hmac->hash->contexts, hmac->ctx))) {
+    if (hmac->ctx != NULL && (EVP_MD_CTX_copy_ex(hmac->ctx, hmac->hash->fresh) != 1 ||
+                              !tw_slots_give(&hmac->hash->contexts, hmac->ctx))) {
         EVP_MD_CTX_free(hmac->ctx);
     }
     EVP_KDF_CTX_free(hmac->kdf);
@@ -95,26 +123,24 @@ static bool gather(tw_hmac *hmac, const tw_piece *piece)
     if (piece->len > sizeof(hmac->bytes)) {
         return EVP_DigestUpdate(hmac->ctx, piece->data, piece->len) == 1;
     }
-    if (piece->len > 0) {
-        memcpy(hmac->bytes + hmac->len, piece->data, piece->len);
-        hmac->len += piece->len;
-    }
+    tw_copy(hmac->bytes + hmac->len, piece->data, piece->len);
+    hmac->len += piece->len;
     return true;
 }
 
-/* RFC 2104: one of the two passes, over the padded key XOR `pad` and the pieces. */
-static bool hmac_pass(tw_hmac *hmac, const uint8_t *key, size_t key_len, uint8_t pad,
+/* RFC 2104: the inner pass or the outer, over the padded key XOR the pad and the pieces. */
+static bool hmac_pass(tw_hmac *hmac, const uint8_t *key, size_t key_len, size_t which,
                       const tw_piece *pieces, size_t count, uint8_t *out)
 {
-    memset(hmac->bytes, 0, TW_MAX_BLOCK);
-    tw_copy(hmac->bytes, key, key_len);
-    for (size_t i = 0; i < TW_MAX_BLOCK; i++) { /* of which the digest may have half */
-        hmac->bytes[i] ^= pad;
-    }
-    hmac->len = hmac->hash->alg->block_len;
-    hmac->most = hmac->most > TW_MAX_BLOCK ? hmac->most : TW_MAX_BLOCK;
-    if (EVP_DigestInit_ex2(hmac->ctx, hmac->hash->md, NULL) != 1) {
+    const tw_hash *hash = hmac->hash;
+
+    if (EVP_MD_CTX_copy_ex(hmac->ctx, key_len == 0 ? hash->no_key[which] : hash->fresh) != 1) {
         return false;
+    }
+    hmac->len = key_len == 0 ? 0 : hash->alg->block_len;
+    memset(hmac->bytes, pads[which], hmac->len);
+    for (size_t i = 0; i < key_len; i++) {
+        hmac->bytes[i] ^= key[i];
     }
     for (size_t i = 0; i < count; i++) {
         if (!gather(hmac, &pieces[i])) {
@@ -134,14 +160,14 @@ static tw_err hmac_of(tw_hmac *hmac, const uint8_t *key, size_t key_len, const t
     bool ok = true;
 
     if (key_len > hmac->hash->alg->block_len) {
-        ok = EVP_DigestInit_ex2(hmac->ctx, hmac->hash->md, NULL) == 1 &&
+        ok = EVP_MD_CTX_copy_ex(hmac->ctx, hmac->hash->fresh) == 1 &&
              EVP_DigestUpdate(hmac->ctx, key, key_len) == 1 &&
              EVP_DigestFinal_ex(hmac->ctx, hashed, NULL) == 1;
         key = hashed;
         key_len = hash_len;
     }
-    ok = ok && hmac_pass(hmac, key, key_len, 0x36, pieces, count, inner) &&
-         hmac_pass(hmac, key, key_len, 0x5c, &second, 1, out);
+    ok = ok && hmac_pass(hmac, key, key_len, 0, pieces, count, inner) &&
+         hmac_pass(hmac, key, key_len, 1, &second, 1, out);
     tw_wipe(inner, hash_len);
     if (key == hashed) {
         tw_wipe(hashed, hash_len);

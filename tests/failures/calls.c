@@ -34,6 +34,7 @@ CALL(int, EVP_CIPHER_CTX_get_params, (EVP_CIPHER_CTX * c, OSSL_PARAM p[]), (c, p
 NEW(EVP_MD *, EVP_MD_fetch, (OSSL_LIB_CTX * c, const char *a, const char *p), (c, a, p),
     EVP_MD_free)
 NEW(EVP_MD_CTX *, EVP_MD_CTX_new, (void), (), EVP_MD_CTX_free)
+CALL(int, EVP_MD_CTX_copy_ex, (EVP_MD_CTX * o, const EVP_MD_CTX *i), (o, i), 0)
 CALL(int, EVP_DigestInit_ex2, (EVP_MD_CTX * c, const EVP_MD *m, const OSSL_PARAM p[]), (c, m, p), 0)
 CALL(int, EVP_DigestUpdate, (EVP_MD_CTX * c, const void *d, size_t n), (c, d, n), 0)
 CALL(int, EVP_DigestFinal_ex, (EVP_MD_CTX * c, unsigned char *o, unsigned int *n), (c, o, n), 0)

@@ -59,8 +59,7 @@ enum { QUICK_CODES = 3, CODES = sizeof(token_codes) / sizeof(token_codes[0]) };
  * digest failed, the operation sees by what it gave. */
 static bool is_overcome(const char *failed)
 {
-    static const char *const functions[] = {"EVP_DigestInit_ex2", "EVP_DigestUpdate", "mmap64",
-                                            "madvise"};
+    static const char *const functions[] = {"EVP_MD_CTX_copy_ex", "mmap64", "madvise"};
     bool found = failures_in_free(failed);
 
     for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {

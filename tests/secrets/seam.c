@@ -242,6 +242,19 @@ int EVP_DigestInit_ex2(EVP_MD_CTX *ctx, const EVP_MD *md, const OSSL_PARAM param
     return (int)CALL(W(ctx), W(md), W(params));
 }
 
+int EVP_MD_CTX_copy_ex(EVP_MD_CTX *out, const EVP_MD_CTX *in)
+{
+    if (!seam_crossed()) {
+        struct digest *to = digest_of(out);
+        const struct digest *from = digest_of(in);
+
+        to->md = from->md;
+        to->secret = from->secret;
+        to->fed = from->fed;
+    }
+    return (int)CALL(W(out), W(in));
+}
+
 /* An HMAC's padded key, and what may follow it in the same call. */
 static void feed(struct digest *d, const unsigned char *data, size_t len)
 {
@@ -253,6 +266,9 @@ static void feed(struct digest *d, const unsigned char *data, size_t len)
         label_within(data + block, len - block, d->label);
     } else if (give("digest", data, len)) {
         d->secret = true;
+        if (block == 0) { /* behind the padded key that was empty */
+            label_within(data, len, d->label);
+        }
     } else {
         label_alone(data, len, d->label);
     }
