@@ -99,9 +99,32 @@ Test(keyset, a_header_that_names_no_key_or_suite_here_is_refused_before_any_key_
     must_ok(tw_keyset_acquire(set, right, TW_HEADER_LEN, &receiver));
     tw_keyset_release(set, receiver);
     must_size(0, watched.calls);
-    tw_keyset_free(set);
-    set = NULL;
+    must_ok(tw_keyset_remove(set, 7)); /* what was refused holds nothing */
+    must(watched.freed);
     tw_key_free(inner);
+}
+
+Test(keyset, a_key_has_as_many_suites_as_there_may_be)
+{
+    static const uint8_t unlisted[TW_HEADER_LEN] = {1, 0, 0x20, 0, 2, 0, 2};
+    static const uint8_t header[TW_HEADER_LEN] = {2, 0, 0x20, 0, 2, 0, 2};
+    tw_symmetric many[TW_MAX_SYMMETRIC];
+    const tw_receiver *receiver = NULL;
+    tw_config configs[2];
+
+    for (size_t i = 0; i < TW_MAX_SYMMETRIC; i++) {
+        many[i] = pairs[i % PAIRS];
+    }
+    must_ok(tw_keyset_add(set, 1, generated(TW_KEM_X25519_HKDF_SHA256), many, TW_MAX_SYMMETRIC,
+                          TW_KEY_ACTIVE));
+    many[TW_MAX_SYMMETRIC - 1] = (tw_symmetric){TW_KDF_HKDF_SHA384, TW_AEAD_AES_256_GCM};
+    must_ok(tw_keyset_add(set, 2, generated(TW_KEM_X25519_HKDF_SHA256), many, TW_MAX_SYMMETRIC,
+                          TW_KEY_ACTIVE));
+    must_not_acquire(TW_ERR_KEY, set, bytes_of(unlisted, TW_HEADER_LEN));
+    must_ok(tw_keyset_acquire(set, header, TW_HEADER_LEN, &receiver)); /* by the last of them */
+    tw_keyset_release(set, receiver);
+    must_size(2, listed(configs, 2));
+    must(memcmp(configs[1].symmetric, many, sizeof(many)) == 0);
 }
 
 Test(keyset, one_to_many_is_received_by_the_encapsulations_header)

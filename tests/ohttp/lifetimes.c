@@ -42,7 +42,7 @@ Test(lifetimes, a_removed_key_serves_the_requests_that_hold_it_and_is_freed_with
     watched_key_start(&watched, inner);
     must_ok(tw_keyset_add(set, 7, &watched.base, pairs, PAIRS, TW_KEY_ACTIVE));
     config = keyset_only(set);
-    r = ask(&config, 0);
+    r = ask(&config, 1);
     first = asked_acquire(&r, set);
     second = asked_acquire(&r, set);
     must_ok(tw_keyset_remove(set, 7));
@@ -111,7 +111,7 @@ Test(lifetimes, a_key_id_may_be_given_to_another_key_while_the_first_is_still_ou
 
 Test(lifetimes, a_key_belongs_to_the_set_from_the_moment_adding_succeeds)
 {
-    static const tw_symmetric unknown[] = {{1, 1}, {1, 9}};
+    static const tw_symmetric unknown[] = {{1, 1}, {1, 9}, {1, 1}};
     static const uint8_t header[TW_HEADER_LEN] = {2, 0, 0x20, 0, 1, 0, 1};
     const tw_receiver *receiver = NULL;
     tw_key *inner = generated(TW_KEM_X25519_HKDF_SHA256);
@@ -124,6 +124,7 @@ Test(lifetimes, a_key_belongs_to_the_set_from_the_moment_adding_succeeds)
     must_ok(tw_keyset_add(set, 2, &removed.base, pairs, 1, TW_KEY_ACTIVE));
     must_err(TW_ERR_INVALID, tw_keyset_add(set, 1, &refused.base, pairs, 1, TW_KEY_ACTIVE));
     must_err(TW_ERR_INVALID, tw_keyset_add(set, 3, &refused.base, unknown, 2, TW_KEY_ACTIVE));
+    must_err(TW_ERR_INVALID, tw_keyset_add(set, 3, &refused.base, unknown + 1, 2, TW_KEY_ACTIVE));
     must_ok(tw_keyset_acquire(set, header, sizeof(header), &receiver));
     tw_keyset_release(set, receiver);
     must(!removed.freed);
