@@ -109,25 +109,23 @@ void tw_aead_assign(tw_aead *lent, uint64_t first, uint64_t count)
 static bool begin(tw_aead *aead)
 {
     bool first = aead->ctx == NULL;
-    uint8_t nonce[TW_NONCE_LEN];
+    const size_t fixed = TW_NONCE_LEN - sizeof(aead->seq);
     uint64_t end;
-    bool ok;
 
     if (first && (aead->ctx = take_context(aead->cipher, aead->sealing)) == NULL) {
         return false;
     }
-    memcpy(nonce, aead->base, sizeof(nonce));
-    memcpy(&end, nonce + TW_NONCE_LEN - sizeof(end), sizeof(end));
+    memcpy(&end, aead->base + fixed, sizeof(end));
     end ^= htobe64(aead->seq);
-    memcpy(nonce + TW_NONCE_LEN - sizeof(end), &end, sizeof(end));
-    ok = EVP_CipherInit_ex2(aead->ctx, NULL, first ? aead->key : NULL, nonce, aead->sealing,
-                            NULL) == 1;
-    tw_wipe(nonce, sizeof(nonce));
-    if (!ok) {
+    memcpy(aead->nonce, aead->base, fixed);
+    memcpy(aead->nonce + fixed, &end, sizeof(end));
+    if (EVP_CipherInit_ex2(aead->ctx, NULL, first ? aead->key : NULL, aead->nonce, aead->sealing,
+                           NULL) != 1) {
         EVP_CIPHER_CTX_free(aead->ctx); /* it may be without the key */
         aead->ctx = NULL;
+        return false;
     }
-    return ok;
+    return true;
 }
 
 static bool feed(tw_aead *aead, const uint8_t *in, size_t in_len, uint8_t *out)

@@ -145,6 +145,7 @@ typedef struct tw_aead {
     uint64_t seq, end;   /* the next number, and the first that it may not use */
     uint64_t max_len;    /* of a message */
     uint8_t base[TW_NONCE_LEN];
+    uint8_t nonce[TW_NONCE_LEN]; /* of the last message; wiped with the key, not with each */
     bool sealing, streaming;
     bool by_query; /* as the cipher's; what each message needs lies together */
     const tw_cipher *cipher;
