@@ -103,15 +103,17 @@ static double ratio(sense way, double ours, double theirs)
     return way == SPEED ? theirs / ours : ours / theirs;
 }
 
-static void emit(const row *r, const char *suffix, summary ours, summary theirs, unsigned rounds)
+/* `bare` is what libcrypto alone takes, where theirs is a peer's time; 0 for nothing. */
+static void emit(const row *r, const char *suffix, summary ours, summary theirs, double bare,
+                 unsigned rounds)
 {
     (void)printf("{\"row\": \"%s%s\", \"sense\": \"%s\", \"unit\": \"ns\", \"value\": %.6g, "
                  "\"median\": %.6g, \"ours\": %.6g, \"beside\": %.6g, \"bytes\": %zu, "
-                 "\"rounds\": %u}\n",
+                 "\"bare\": %.6g, \"rounds\": %u}\n",
                  r->name, suffix, r->sense == SPEED ? "speed" : "cost",
                  ratio(r->sense, ours.least, theirs.least),
                  ratio(r->sense, ours.median, theirs.median), ours.least, theirs.least, r->bytes,
-                 rounds);
+                 bare, rounds);
     (void)fflush(stdout);
 }
 
@@ -189,7 +191,7 @@ static unsigned take_turns(const plan *p, runner *runners, size_t count)
 void compare(const plan *p, const row *r)
 {
     static runner runners[MAX_SIDES];
-    summary ours, theirs;
+    summary ours, bare = {0, 0};
     size_t count = 0;
     unsigned rounds;
     uint64_t none;
@@ -213,14 +215,15 @@ void compare(const plan *p, const row *r)
     rounds = take_turns(p, runners, count);
     ours = summarize(runners[0].per_operation, rounds);
     if (r->bare.run != NULL) {
-        emit(r, "", ours, summarize(runners[1].per_operation, rounds), rounds);
+        bare = summarize(runners[1].per_operation, rounds);
+        emit(r, "", ours, bare, 0, rounds);
     }
     if (with_peer) {
         char suffix[ROW_NAME];
 
         (void)snprintf(suffix, sizeof(suffix), "/beside-%s", p->peer->name);
-        theirs = summarize(runners[count - 1].per_operation, rounds);
-        emit(r, suffix, ours, theirs, rounds);
+        emit(r, suffix, ours, summarize(runners[count - 1].per_operation, rounds), bare.least,
+             rounds);
     }
 }
 
@@ -258,7 +261,7 @@ void percentiles(const plan *p, const row *r)
         size_t at = (size_t)((double)p->samples * points[i].part);
         summary mine = {ours[at], ours[at]}, theirs = {bare[at], bare[at]};
 
-        emit(r, points[i].suffix, mine, theirs, (unsigned)p->samples);
+        emit(r, points[i].suffix, mine, theirs, 0, (unsigned)p->samples);
     }
     free(ours);
     free(bare);
