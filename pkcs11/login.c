@@ -34,6 +34,23 @@ static refusal *find_refusal(tw_token *t, const char *pin, size_t len)
     return NULL;
 }
 
+enum {
+    SHORTEST_PAUSE_MS = 200,
+    LONGEST_PAUSE_MS = 60000,
+};
+
+/* A vendor's own code may well say that the PIN is wrong. A device that fails, as the standard has
+ * it, may be back soon: it gets another chance by and by, in ever longer pauses. */
+static unsigned pause_ms(CK_RV rv, unsigned sent)
+{
+    unsigned ms = rv >= CKR_VENDOR_DEFINED ? LONGEST_PAUSE_MS : SHORTEST_PAUSE_MS;
+
+    while (sent-- > MOST_SENT && ms < LONGEST_PAUSE_MS) {
+        ms *= 2;
+    }
+    return ms < LONGEST_PAUSE_MS ? ms : LONGEST_PAUSE_MS;
+}
+
 /* Each refusal brings a token nearer to locking itself, and some never open again: what
  * was refused is kept, to be recognised. */
 static void remember_refused(tw_token *t, CK_RV rv, CK_FLAGS flags, const char *pin, size_t len)
@@ -50,7 +67,7 @@ static void remember_refused(tw_token *t, CK_RV rv, CK_FLAGS flags, const char *
     r->sent++;
     r->counted_before = (flags & CKF_USER_PIN_COUNT_LOW) != 0;
     r->generation = atomic_load(&t->module->generation);
-    r->again = twp_time_in(SEND_AGAIN_MS);
+    r->again = twp_time_in(pause_ms(rv, r->sent));
 }
 
 static void note_accepted(tw_token *t, const char *pin, size_t len)
@@ -135,7 +152,7 @@ static tw_err send_pin(tw_token *t, session *s, CK_USER_TYPE user, CK_FLAGS flag
 
 /* Whether what C_Login failed with may have been the device's failure alone. Then the PIN is
  * sent once more: at once where one was accepted before, or else to a module that was
- * initialised anew since; and with one accepted before, from then on once a minute. A token
+ * initialised anew since; and with one accepted before, from then on after each pause. A token
  * that has begun to count has answered. */
 static bool may_send_again(const tw_token *t, const refusal *r, CK_FLAGS flags)
 {

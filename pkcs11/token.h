@@ -248,7 +248,7 @@ typedef struct session {
 } session;
 
 /* A PIN that C_Login failed with. */
-enum { KEPT_REFUSALS = 4, MOST_SENT = 2, SEND_AGAIN_MS = 60000 };
+enum { KEPT_REFUSALS = 4, MOST_SENT = 2 };
 typedef struct refusal {
     char pin[TW_TOKEN_MAX_PIN];
     size_t len;

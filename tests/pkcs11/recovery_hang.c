@@ -63,14 +63,6 @@ static void begin(const char *lost, pthread_t *thread, tw_err *err)
     }
 }
 
-static long ms_since(const struct timespec *begun)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (now.tv_sec - begun->tv_sec) * 1000 + (now.tv_nsec - begun->tv_nsec) / 1000000;
-}
-
 static int only_free(void)
 {
     tw_key_free(key);

@@ -208,8 +208,8 @@ void soak_remote(void)
 
 /* --- One of two. ------------------------------------------------------------------------------ */
 
-/* In turn: gone, nothing of it working, the device failing, sessions dying, and none left. A login
- * that fails twice would keep it out for a minute: its PIN may be wrong. */
+/* In turn: gone, nothing of it working, the device failing, sessions dying, none left, and logins
+ * failing. */
 static const char *const ends[] = {
     JOIN_GONE,
     "C_Initialize * fail CKR_GENERAL_ERROR\nC_Finalize * fail CKR_GENERAL_ERROR\n"
@@ -218,6 +218,7 @@ static const char *const ends[] = {
     "C_DeriveKey * fail CKR_DEVICE_ERROR",
     "C_DeriveKey * kill CKR_SESSION_HANDLE_INVALID",
     "C_OpenSession * fail CKR_SESSION_COUNT\nC_DeriveKey * kill CKR_SESSION_CLOSED",
+    "C_Login * fail CKR_DEVICE_ERROR\nC_DeriveKey * kill CKR_SESSION_HANDLE_INVALID",
 };
 
 static void lose_one_of_two(join_stand *j, load *l)

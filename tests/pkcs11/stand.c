@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -307,6 +308,14 @@ CK_OBJECT_HANDLE raw_find(CK_FUNCTION_LIST *fn, CK_SESSION_HANDLE session, CK_OB
     must(fn->C_FindObjectsFinal(session) == CKR_OK);
     must(count == 1);
     return object;
+}
+
+long ms_since(const struct timespec *begun)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (now.tv_sec - begun->tv_sec) * 1000 + (now.tv_nsec - begun->tv_nsec) / 1000000;
 }
 
 void must_succeed(int (*child)(void))

@@ -77,6 +77,10 @@ __attribute__((format(printf, 1, 2))) void run_quietly(const char *format, ...);
 
 void write_file(const char *path, const char *text);
 
+/* By CLOCK_MONOTONIC. */
+struct timespec;
+long ms_since(const struct timespec *begun);
+
 /* must_succeed runs it in a forked child, which answers by its status, 0: Criterion's assertions
  * belong to the parent. */
 enum { CHILD_SECONDS = 30 }; /* then it is stuck, and killed */
