@@ -25,21 +25,27 @@ static void life_init(module *m)
 }
 
 enum {
-    FORK_WAITS_MS = 500, /* then an initialisation hangs, and nobody else waits for it */
+    FORK_WAITS_MS = 500, /* then a module hangs as it is loaded or initialised, or waits for a lock
+                          * that who forks has taken, or forks itself: nobody else waits for it */
 };
+
+static _Thread_local bool held; /* the process's own lock, over the fork of this thread */
 
 static void before_fork(void)
 {
     struct timespec until = twp_time_in(FORK_WAITS_MS);
 
-    twp_process_lock();
-    for (module *m = list; m != NULL; m = m->next) {
+    held = twp_process_take(&until);
+    for (module *m = list; held && m != NULL; m = m->next) {
         m->held = twp_mutex_take(&m->life, &until);
     }
 }
 
 static void in_parent(void)
 {
+    if (!held) {
+        return;
+    }
     for (module *m = list; m != NULL; m = m->next) {
         if (m->held) {
             pthread_mutex_unlock(&m->life);
@@ -62,7 +68,11 @@ static void in_child(void)
     for (module *m = list; m != NULL; m = m->next) {
         life_init(m);
     }
-    twp_process_unlock();
+    if (held) {
+        twp_process_unlock();
+    } else {
+        twp_process_anew();
+    }
 }
 
 static void watch_forks(void)

@@ -13,6 +13,16 @@ void twp_process_lock(void)
     pthread_mutex_lock(&lock);
 }
 
+bool twp_process_take(const struct timespec *deadline)
+{
+    return twp_mutex_take(&lock, deadline);
+}
+
+void twp_process_anew(void)
+{
+    pthread_mutex_init(&lock, NULL);
+}
+
 void twp_process_unlock(void)
 {
     pthread_mutex_unlock(&lock);

@@ -169,10 +169,12 @@ void twp_module_leave(module *m);
 tw_err twp_module_restart(module *m, unsigned long generation, const struct timespec *deadline,
                           failure *why);
 
-/* For what is short. Held over fork, as is the life of every module that does not hang just
- * then, so that a child finds what they guard in order. */
+/* For what is short, if a module that is loaded does not hang. Held over fork, as is the life of
+ * every module that does not hang just then, so that a child finds what they guard in order. */
 void twp_process_lock(void);
+bool twp_process_take(const struct timespec *deadline);
 void twp_process_unlock(void);
+void twp_process_anew(void); /* in a child, when its parent had it not over the fork */
 
 /* Another in each child: its process ID, and how often it is a child, for in a PID namespace of its
  * own one may have the number of its parent. */

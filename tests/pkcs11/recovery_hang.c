@@ -119,3 +119,43 @@ Test(hang, of_a_childs_initialisation_keeps_its_other_threads_until_the_deadline
     fault_script(&s, "# the child's alone");
     finish();
 }
+
+/* --- A module that hangs as it is loaded. ---------------------------------------------------- */
+
+static void *open_token(void *arg)
+{
+    *(tw_err *)arg = tw_token_open(stand_uri(&s, ""), &s.options, &token);
+    return NULL;
+}
+
+static int nothing(void)
+{
+    return 0;
+}
+
+TestSuite(load, .fini = end, .timeout = 60);
+
+Test(load, of_a_module_does_not_keep_who_forks)
+{
+    struct timespec begun;
+    pthread_t thread;
+    tw_err err;
+
+    fault_softhsm(&s);
+    s.options.module = s.module;
+    fault_script(&s, "C_GetFunctionList 1 wait %d", HANG_MS);
+    must(pthread_create(&thread, NULL, open_token, &err) == 0);
+    for (int i = 0; fault_count("C_GetFunctionList") == 0; i++) {
+        must(i < 10000);
+        usleep(1000);
+    }
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    must_succeed(nothing);
+    must(ms_since(&begun) < IN_TIME_MS);
+    fault_script(&s, "# goes on");
+    must(pthread_join(thread, NULL) == 0);
+    must_ok(err);
+    must_succeed(nothing); /* the lock is as it was */
+    tw_token_free(token);
+    fault_clean(NULL);
+}
