@@ -16,7 +16,7 @@
 
 enum {
     THREADS = 8,
-    SLOW = 200, /* waits of a millisecond or more */
+    SLOW_MS = 500,
 };
 
 static join_stand j;
@@ -46,16 +46,23 @@ static void start_work(pthread_t *threads, size_t count)
     }
 }
 
-/* It returns for how many waits in a row none was done, at most. */
-static int do_more(size_t count)
+/* It returns for how many milliseconds none was done, at most. */
+static long do_more(size_t count)
 {
     size_t last = atomic_load(&done), goal = last + count;
-    int still = 0, longest = 0;
+    struct timespec since;
+    long longest = 0;
 
-    while (atomic_load(&done) < goal) {
-        still = atomic_load(&done) == last ? still + 1 : 0;
+    clock_gettime(CLOCK_MONOTONIC, &since);
+    while (last < goal) {
+        size_t now = atomic_load(&done);
+        long still = ms_since(&since);
+
         longest = still > longest ? still : longest;
-        last = atomic_load(&done);
+        if (now != last) {
+            clock_gettime(CLOCK_MONOTONIC, &since);
+        }
+        last = now;
         usleep(1000);
     }
     return longest;
@@ -221,7 +228,8 @@ static void one_that_hangs_gets_no_more(void)
 {
     pthread_t threads[THREADS];
     size_t hanging;
-    int still, tries = 0;
+    long still;
+    int tries = 0;
 
     join_begin(&j, true);
     must_ok(tw_token_join(j.members, 2, &j.key));
@@ -232,7 +240,7 @@ static void one_that_hangs_gets_no_more(void)
     do { /* again, when the machine is so slow that the other token seems to hang too */
         hanging = fault_count("C_DeriveKey");
         still = do_more(500);
-    } while (still > SLOW && ++tries < 3);
+    } while (still > SLOW_MS && ++tries < 3);
     must_size(hanging, fault_count("C_DeriveKey"));
     fault_script(&j.s, "# goes on");
     end_work(threads, THREADS);
