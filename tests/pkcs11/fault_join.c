@@ -234,7 +234,11 @@ static void one_that_hangs_gets_no_more(void)
     join_begin(&j, true);
     must_ok(tw_token_join(j.members, 2, &j.key));
     fault_script(&j.s, "C_DeriveKey * wait 60000");
+    hanging = fault_count("C_DeriveKey");
     start_work(threads, 2);
+    while (fault_count("C_DeriveKey") == hanging) {
+        usleep(1000);
+    }
     sleep(3);
     start_work(threads + 2, THREADS - 2);
     do { /* again, when the machine is so slow that the other token seems to hang too */
