@@ -41,33 +41,22 @@ void write_file(const char *path, const char *text)
 
 /* --- Events. ------------------------------------------------------------------------- */
 
-static pthread_mutex_t event_lock = PTHREAD_MUTEX_INITIALIZER; /* any thread's events */
-
 static void on_event(void *arg, const tw_token_event *event)
 {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     stand *s = arg;
 
     must(event->size == sizeof(*event));
     must(event->message != NULL && strstr(event->message, STAND_SECRET) == NULL);
     must(strchr(event->message, '\n') == NULL);
-    pthread_mutex_lock(&event_lock);
+    pthread_mutex_lock(&lock); /* any thread's */
     s->events++;
     s->event_err = event->err;
     s->event_rv = event->rv;
     (void)snprintf(s->event_function, sizeof(s->event_function), "%s",
                    event->function == NULL ? "" : event->function);
     (void)snprintf(s->event_message, sizeof(s->event_message), "%s", event->message);
-    pthread_mutex_unlock(&event_lock);
-}
-
-bool stand_told(const stand *s, const char *part)
-{
-    bool told;
-
-    pthread_mutex_lock(&event_lock);
-    told = strstr(s->event_message, part) != NULL;
-    pthread_mutex_unlock(&event_lock);
-    return told;
+    pthread_mutex_unlock(&lock);
 }
 
 void check_event(const char *file, int line, stand *s, tw_err err, const char *function,

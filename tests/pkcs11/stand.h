@@ -64,9 +64,6 @@ tw_key *stand_key(stand *s, tw_token *token, uint16_t kem_id, const char *label)
 void check_event(const char *file, int line, stand *s, tw_err err, const char *function,
                  unsigned long rv, const char *part);
 void must_no_event(const stand *s);
-
-/* Whether the newest event's message holds `part`, while threads may still cause others. */
-bool stand_told(const stand *s, const char *part);
 void stand_forget(stand *s);
 
 /* What else uses the module in this process: its own table and session. */
