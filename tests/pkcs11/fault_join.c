@@ -226,7 +226,7 @@ static void one_that_hangs_gets_no_more(void)
 
     join_begin(&j, true);
     must_ok(tw_token_join(j.members, 2, &j.key));
-    fault_script(&j.s, "C_DeriveKey * wait 60000");
+    fault_script(&j.s, "C_DeriveKey * wait 3600000");
     hanging = fault_count("C_DeriveKey");
     start_work(threads, 2);
     while (fault_count("C_DeriveKey") == hanging) {
