@@ -70,8 +70,12 @@ Test(nss, says_that_the_module_may_want_a_parameter_string)
     tw_token *token = NULL;
 
     s.options.init_args = NULL;
-    must_err(TW_ERR_TOKEN_FAILED, tw_token_open(stand_uri(&s, ""), &s.options, &token));
-    must_event(&s, TW_ERR_TOKEN_FAILED, "C_Initialize", CKR_ARGUMENTS_BAD, "x-init-reserved");
+    if (tw_token_open(stand_uri(&s, ""), &s.options, &token) != TW_OK) {
+        must_event(&s, TW_ERR_TOKEN_FAILED, "C_Initialize", CKR_ARGUMENTS_BAD, "x-init-reserved");
+    } else { /* a newer NSS does without */
+        must_no_event(&s);
+        tw_token_free(token);
+    }
 }
 
 Test(nss, reads_its_pin_from_a_file)
