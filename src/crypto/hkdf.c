@@ -104,6 +104,17 @@ void tw_hmac_end(tw_hmac *hmac)
     hmac->kdf = NULL;
 }
 
+/* What a failed copy leaves cannot be copied to: OpenSSL 3.5 would write to NULL. */
+static bool continue_from(tw_hmac *hmac, const EVP_MD_CTX *from)
+{
+    if (hmac->ctx != NULL && EVP_MD_CTX_copy_ex(hmac->ctx, from) == 1) {
+        return true;
+    }
+    EVP_MD_CTX_free(hmac->ctx);
+    hmac->ctx = NULL;
+    return false;
+}
+
 /* What is to be hashed is put together: a call to EVP for each piece would cost more than
  * the hash of most. */
 static bool hash_gathered(tw_hmac *hmac)
@@ -134,7 +145,7 @@ static bool hmac_pass(tw_hmac *hmac, const uint8_t *key, size_t key_len, size_t 
 {
     const tw_hash *hash = hmac->hash;
 
-    if (EVP_MD_CTX_copy_ex(hmac->ctx, key_len == 0 ? hash->no_key[which] : hash->fresh) != 1) {
+    if (!continue_from(hmac, key_len == 0 ? hash->no_key[which] : hash->fresh)) {
         return false;
     }
     hmac->len = key_len == 0 ? 0 : hash->alg->block_len;
@@ -160,7 +171,7 @@ static tw_err hmac_of(tw_hmac *hmac, const uint8_t *key, size_t key_len, const t
     bool ok = true;
 
     if (key_len > hmac->hash->alg->block_len) {
-        ok = EVP_MD_CTX_copy_ex(hmac->ctx, hmac->hash->fresh) == 1 &&
+        ok = continue_from(hmac, hmac->hash->fresh) &&
              EVP_DigestUpdate(hmac->ctx, key, key_len) == 1 &&
              EVP_DigestFinal_ex(hmac->ctx, hashed, NULL) == 1;
         key = hashed;
