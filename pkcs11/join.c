@@ -113,9 +113,6 @@ static tw_err joined_auth_encap(const tw_key *key, const uint8_t *pk, const uint
 
 static void member_clear(member *m)
 {
-    if (m->probed) {
-        pthread_join(m->prober, NULL);
-    }
     tw_key_free(m->key);
     tw_token_free(m->token);
     if (m->uri != NULL) {
@@ -133,6 +130,11 @@ static void joined_free(tw_key *key)
     j->stopping = true;
     pthread_cond_broadcast(&j->stop);
     pthread_mutex_unlock(&j->lock);
+    for (size_t i = 0; i < j->count; i++) { /* a prober looks at the KEM, which is a member's */
+        if (j->members[i].probed) {
+            pthread_join(j->members[i].prober, NULL);
+        }
+    }
     for (size_t i = 0; i < j->count; i++) {
         member_clear(&j->members[i]);
     }

@@ -16,11 +16,11 @@
     "C_GetSessionInfo * kill CKR_DEVICE_REMOVED\nC_FindObjectsInit * kill CKR_DEVICE_REMOVED\n"
 
 typedef struct join_stand {
-    stand s;                 /* of the first; its events go nowhere, for probes have threads */
-    char copy[160];          /* the second's module */
-    tw_token_options second; /* its options */
-    tw_token_member members[2];
-    tw_key *key, *software; /* to be joined by the test; the same key, or the first's */
+    stand s;                    /* of the first; its events go nowhere, for probes have threads */
+    char copy[160];             /* the second's module */
+    tw_token_options second;    /* its options */
+    tw_token_member members[3]; /* the third is the test's */
+    tw_key *key, *software;     /* to be joined by the test; the same key, or the first's */
 } join_stand;
 
 void join_begin(join_stand *j, bool same); /* false: the tokens have different keys */
