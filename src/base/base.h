@@ -36,7 +36,16 @@ static inline size_t tw_add(size_t a, size_t b)
 size_t tw_mul(size_t a, size_t b);
 
 /* Whether the two ranges share a byte. */
-bool tw_overlap(const void *a, size_t a_len, const void *b, size_t b_len);
+static inline bool tw_overlap(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+    uintptr_t pa = (uintptr_t)a;
+    uintptr_t pb = (uintptr_t)b;
+
+    if (a_len == 0 || b_len == 0) {
+        return false;
+    }
+    return pa < pb ? pb - pa < a_len : pa - pb < b_len;
+}
 
 /* memcpy that takes NULL for 0 bytes. */
 void tw_copy(void *out, const void *in, size_t len);
@@ -50,7 +59,16 @@ static inline size_t tw_varint_size(uint8_t first)
 {
     return (size_t)1 << (first >> 6);
 }
-uint64_t tw_varint_read(const uint8_t *in);
+static inline uint64_t tw_varint_read(const uint8_t *in)
+{
+    size_t len = tw_varint_size(in[0]);
+    uint64_t value = in[0] & 0x3f;
+
+    for (size_t i = 1; i < len; i++) {
+        value = value << 8 | in[i];
+    }
+    return value;
+}
 
 /*
  * Slots hold idle objects that are dear to make and serve one thread at a time.

@@ -19,17 +19,6 @@ size_t tw_mul(size_t a, size_t b)
     return b != 0 && a > SIZE_MAX / b ? SIZE_MAX : a * b;
 }
 
-bool tw_overlap(const void *a, size_t a_len, const void *b, size_t b_len)
-{
-    uintptr_t pa = (uintptr_t)a;
-    uintptr_t pb = (uintptr_t)b;
-
-    if (a_len == 0 || b_len == 0) {
-        return false;
-    }
-    return pa < pb ? pb - pa < a_len : pa - pb < b_len;
-}
-
 void tw_copy(void *out, const void *in, size_t len)
 {
     if (len > 0) {

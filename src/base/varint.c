@@ -25,14 +25,3 @@ size_t tw_varint_write(uint8_t *out, uint64_t value)
     out[0] |= prefix[len];
     return len;
 }
-
-uint64_t tw_varint_read(const uint8_t *in)
-{
-    size_t len = tw_varint_size(in[0]);
-    uint64_t value = in[0] & 0x3f;
-
-    for (size_t i = 1; i < len; i++) {
-        value = value << 8 | in[i];
-    }
-    return value;
-}

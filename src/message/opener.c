@@ -129,18 +129,19 @@ size_t tw_opener_scan(const tw_opener *opener, const uint8_t *in, size_t in_len,
 }
 
 /* Every chunk that opens is shorter by a tag than what was held and has come. */
-size_t tw_opener_bound(const tw_opener *opener, size_t in_len)
+static size_t bound_of(const tw_opener *self, size_t in_len)
 {
-    size_t most;
+    size_t most = tw_add(in_len, self->held.len);
 
-    if (opener == NULL) {
-        return 0;
-    }
-    most = tw_add(in_len, opener->held.len);
     if (most == SIZE_MAX) {
         return SIZE_MAX;
     }
-    return most > opener->body.tag_len ? most - opener->body.tag_len : 0;
+    return most > self->body.tag_len ? most - self->body.tag_len : 0;
+}
+
+size_t tw_opener_bound(const tw_opener *opener, size_t in_len)
+{
+    return opener == NULL ? 0 : bound_of(opener, in_len);
 }
 
 static tw_err open_one(tw_opener *self, const uint8_t *aad, size_t aad_len, const uint8_t *ct,
@@ -293,8 +294,8 @@ static tw_err open_flow(tw_opener *self, bool final, passage *flow)
 static tw_err open_call(tw_opener *self, const uint8_t *in, size_t in_len, bool final, uint8_t *out,
                         size_t out_cap, size_t *out_len)
 {
-    size_t bound = tw_opener_bound(self, in_len);
     passage flow = {in, in_len, out};
+    size_t bound;
     tw_err err;
 
     if (out_len == NULL) {
@@ -310,12 +311,14 @@ static tw_err open_call(tw_opener *self, const uint8_t *in, size_t in_len, bool 
     if (self->state == DONE || (!self->body.chunked && !final)) {
         return TW_ERR_STATE;
     }
+    bound = bound_of(self, in_len);
     err = tw_body_call(in, in_len, out, out_cap, bound, out_len);
     if (err != TW_OK) {
         return err;
     }
-    err = tw_body_err(open_flow(self, final, &flow));
+    err = open_flow(self, final, &flow);
     if (err != TW_OK) {
+        err = tw_body_err(err);
         tw_wipe(out, bound);
         self->failed = err;
     } else {

@@ -43,6 +43,8 @@ typedef struct row {
     sense sense;
     size_t bytes;    /* of content in one operation; 0: not about content */
     side ours, bare; /* bare.run is NULL for a row that only a peer has */
+    side alone;      /* all that libcrypto alone has to do, where bare is only a part of it */
+    bool by_median;  /* the value: of several threads the least is what luck once gave */
 } row;
 
 __attribute__((format(printf, 2, 3))) row row_named(sense way, const char *format, ...);
@@ -65,7 +67,8 @@ bool is_wanted(const plan *p, const char *name);
 /* Whether it may have rows whose names begin with `start`. */
 bool has_group(const plan *p, const char *start);
 
-/* compare measures a row in turns with its bare side and the plan's peer. */
+/* compare measures a row in turns with its bare side and the plan's peer, and beside a peer
+ * with what libcrypto alone does. */
 void compare(const plan *p, const row *r);
 
 /* percentiles measures single operations: p50, p99 and p99.9 of both sides, each a row. */
@@ -155,6 +158,13 @@ bare_dh *bare_dh_new(uint16_t kem_id);
 void bare_dh_derive(bare_dh *d, const uint8_t *point);
 void bare_dh_send(bare_dh *d, size_t which);
 void bare_dh_free(bare_dh *d);
+
+/* What a message of 1 KiB and its answer need beside Diffie-Hellman: HKDF, an AEAD under a
+ * new key each way, a random nonce. */
+typedef struct bare_rest bare_rest;
+bare_rest *bare_rest_new(uint16_t kem_id);
+void bare_rest_run(bare_rest *r);
+void bare_rest_free(bare_rest *r);
 
 /* --- The rows. -------------------------------------------------------------------------- */
 

@@ -12,7 +12,7 @@
 enum {
     MAX_ROUNDS = 1024,
     MIN_ROUNDS = 3,
-    MAX_SIDES = 3, /* ours, bare, the peer's */
+    MAX_SIDES = 4, /* ours, bare, libcrypto's alone, the peer's */
 };
 
 static uint64_t read_clock(clockid_t which)
@@ -107,13 +107,15 @@ static double ratio(sense way, double ours, double theirs)
 static void emit(const row *r, const char *suffix, summary ours, summary theirs, double bare,
                  unsigned rounds)
 {
+    double least = ratio(r->sense, ours.least, theirs.least);
+    double median = ratio(r->sense, ours.median, theirs.median);
+
     (void)printf("{\"row\": \"%s%s\", \"sense\": \"%s\", \"unit\": \"ns\", \"value\": %.6g, "
                  "\"median\": %.6g, \"ours\": %.6g, \"beside\": %.6g, \"bytes\": %zu, "
                  "\"bare\": %.6g, \"rounds\": %u}\n",
                  r->name, suffix, r->sense == SPEED ? "speed" : "cost",
-                 ratio(r->sense, ours.least, theirs.least),
-                 ratio(r->sense, ours.median, theirs.median), ours.least, theirs.least, r->bytes,
-                 bare, rounds);
+                 r->by_median ? median : least, median, ours.least, theirs.least, r->bytes, bare,
+                 rounds);
     (void)fflush(stdout);
 }
 
@@ -192,7 +194,7 @@ void compare(const plan *p, const row *r)
 {
     static runner runners[MAX_SIDES];
     summary ours, bare = {0, 0};
-    size_t count = 0;
+    size_t count = 0, alone = 1; /* where the bare side is all that libcrypto does */
     unsigned rounds;
     uint64_t none;
     bool with_peer;
@@ -205,6 +207,10 @@ void compare(const plan *p, const row *r)
     runners[count++] = (runner){.side = r->ours};
     if (r->bare.run != NULL) {
         runners[count++] = (runner){.side = r->bare};
+    }
+    if (with_peer && r->alone.run != NULL) {
+        alone = count;
+        runners[count++] = (runner){.side = r->alone};
     }
     if (with_peer) {
         runners[count++] = (runner){.peer = p->peer, .name = r->name};
@@ -222,6 +228,9 @@ void compare(const plan *p, const row *r)
         char suffix[ROW_NAME];
 
         (void)snprintf(suffix, sizeof(suffix), "/beside-%s", p->peer->name);
+        if (alone > 1) {
+            bare = summarize(runners[alone].per_operation, rounds);
+        }
         emit(r, suffix, ours, summarize(runners[count - 1].per_operation, rounds), bare.least,
              rounds);
     }

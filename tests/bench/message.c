@@ -93,6 +93,7 @@ uint64_t receiving_run(void *state, size_t count)
 
 struct deriving {
     bare_dh *dh;
+    bare_rest *rest;
     bytes points[POOL];
     size_t next;
 };
@@ -102,6 +103,7 @@ deriving *deriving_new(uint16_t kem_id)
     deriving *d = allocate(sizeof(*d));
 
     d->dh = bare_dh_new(kem_id);
+    d->rest = bare_rest_new(kem_id);
     for (size_t i = 0; i < POOL; i++) {
         tw_key *key;
 
@@ -123,8 +125,21 @@ uint64_t deriving_run(void *state, size_t count)
     return busy_ns() - begun;
 }
 
+static uint64_t received_alone_run(void *state, size_t count)
+{
+    deriving *d = state;
+    uint64_t begun = busy_ns();
+
+    for (size_t i = 0; i < count; i++) {
+        bare_dh_derive(d->dh, d->points[d->next++ % POOL].data);
+        bare_rest_run(d->rest);
+    }
+    return busy_ns() - begun;
+}
+
 void deriving_free(deriving *d)
 {
+    bare_rest_free(d->rest);
     bare_dh_free(d->dh);
     free(d);
 }
@@ -146,6 +161,7 @@ void measure_receive(const plan *p)
         bare = deriving_new(all_kems[i]);
         r.ours = (side){receiving_run, ours};
         r.bare = (side){deriving_run, bare};
+        r.alone = (side){received_alone_run, bare};
         compare(p, &r);
         receiving_free(ours);
         deriving_free(bare);
@@ -232,12 +248,30 @@ static uint64_t sending_run(void *state, size_t count)
     return spent;
 }
 
+typedef struct bare_sending {
+    bare_dh *dh;
+    bare_rest *rest;
+} bare_sending;
+
 static uint64_t bare_sending_run(void *state, size_t count)
 {
+    const bare_sending *s = state;
     uint64_t begun = busy_ns();
 
     for (size_t i = 0; i < count; i++) {
-        bare_dh_send(state, 0);
+        bare_dh_send(s->dh, 0);
+    }
+    return busy_ns() - begun;
+}
+
+static uint64_t sent_alone_run(void *state, size_t count)
+{
+    const bare_sending *s = state;
+    uint64_t begun = busy_ns();
+
+    for (size_t i = 0; i < count; i++) {
+        bare_dh_send(s->dh, 0);
+        bare_rest_run(s->rest);
     }
     return busy_ns() - begun;
 }
@@ -247,7 +281,7 @@ void measure_send(const plan *p)
     for (size_t i = 0; i < 5; i++) {
         row r = row_named(COST, "send/%s", tw_kem_name(all_kems[i]));
         sending *ours;
-        bare_dh *bare;
+        bare_sending bare;
         peers ends;
 
         if (!is_wanted(p, r.name)) {
@@ -256,11 +290,13 @@ void measure_send(const plan *p)
         peers_start(&ends, suite_of(all_kems[i], TW_AEAD_AES_128_GCM));
         ours = allocate(sizeof(*ours));
         ours->peers = &ends;
-        bare = bare_dh_new(all_kems[i]);
+        bare = (bare_sending){bare_dh_new(all_kems[i]), bare_rest_new(all_kems[i])};
         r.ours = (side){sending_run, ours};
-        r.bare = (side){bare_sending_run, bare};
+        r.bare = (side){bare_sending_run, &bare};
+        r.alone = (side){sent_alone_run, &bare};
         compare(p, &r);
-        bare_dh_free(bare);
+        bare_rest_free(bare.rest);
+        bare_dh_free(bare.dh);
         free(ours);
         peers_end(&ends);
     }

@@ -36,12 +36,15 @@ def read_targets(libcrypto):
     return targets
 
 
-def judge(row, targets):
-    """Adds to a row its target, and whether it is met; beside a peer, also the ratio that the
-    bare calls of libcrypto alone would give, and whether that would meet it."""
+def judge(row, targets, named):
+    """Adds to a row its target, and whether it is met; beside a peer and for threads, also the
+    ratio that libcrypto alone gives, and whether that would meet it."""
+    alike = named.get(re.sub(r"^(threads/[^/]+)(/)", r"\1-bare\2", row["row"]))
     if row.get("bare"):
         bare, theirs = row["bare"], row["beside"]
         row["alone"] = theirs / bare if row["sense"] == "speed" else bare / theirs
+    elif alike is not None and alike is not row:
+        row["alone"] = alike["value"]
     for pattern, relation, value in targets:
         if fnmatch.fnmatchcase(row["row"], pattern):
             if relation != "-":
@@ -119,8 +122,9 @@ def main():
     rows = [json.loads(line) for line in sys.stdin if line.strip()]
     if not rows:
         sys.exit("no row has that name")
+    named = {row["row"]: row for row in rows}
     for row in rows:
-        judge(row, targets)
+        judge(row, targets, named)
     met = print_table(rows, notes)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as out:
