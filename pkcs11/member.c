@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "join.h"
 
+#include <signal.h>
+
 /*
  * The members of a joined key. One that failed is set aside and looked after by a thread of its
  * own, so that no operation waits to see whether it is back.
@@ -89,6 +91,19 @@ static void *probe(void *arg)
     return NULL;
 }
 
+/* A signal is for the program's own threads. */
+static bool start_prober(member *m)
+{
+    sigset_t all, before;
+    bool started;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    started = pthread_create(&m->prober, NULL, probe, m) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
+}
+
 /* Under the lock. Without a thread it stays aside, to be asked when no other is left, and the
  * next failure tries to start one again. */
 void twp_member_aside(member *m, tw_err err)
@@ -101,7 +116,7 @@ void twp_member_aside(member *m, tw_err err)
     if (m->probed) { /* it ended when it put the member back */
         pthread_join(m->prober, NULL);
     }
-    m->probed = pthread_create(&m->prober, NULL, probe, m) == 0;
+    m->probed = start_prober(m);
 }
 
 /* --- A forked child, in which the probers do not run, nor who was at work in the parent. ------ */

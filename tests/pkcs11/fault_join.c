@@ -122,36 +122,6 @@ static void one_may_be_absent_at_first(void)
     must(join_operations(&j, 0) > 0);
 }
 
-static atomic_uint another_key;
-
-static void count_another_key(void *arg, const tw_token_event *event)
-{
-    (void)arg;
-    atomic_fetch_add(&another_key, event->err == TW_ERR_KEY);
-}
-
-/* Who looks for it still knows which key it has to be: the sanitizers and what overwrites freed
- * memory tell. */
-static void one_may_come_while_the_key_is_freed(void)
-{
-    size_t before;
-
-    join_begin(&j, true);
-    j.s.options.event = count_another_key;
-    j.members[2] = j.members[0]; /* behind the one that is there */
-    fault_script(&j.s, JOIN_GONE);
-    must_ok(tw_token_join(&j.members[1], 2, &j.key));
-    before = fault_count("C_OpenSession");
-    fault_script(&j.s, "C_OpenSession 1 wait 300");
-    for (int i = 0; fault_count("C_OpenSession") == before; i++) {
-        must(i < 10000);
-        usleep(1000);
-    }
-    tw_key_free(j.key);
-    j.key = NULL;
-    must_size(0, atomic_load(&another_key));
-}
-
 static void when_all_are_gone_it_fails_at_once_and_serves_when_one_is_back(void)
 {
     uint64_t asked;
@@ -374,7 +344,6 @@ int main(void)
     static void (*const tests[])(void) = {
         work_is_spread_and_losing_one_loses_no_request,
         one_may_be_absent_at_first,
-        one_may_come_while_the_key_is_freed,
         when_all_are_gone_it_fails_at_once_and_serves_when_one_is_back,
         another_key_is_no_member,
         a_refused_pin_is_sent_once,

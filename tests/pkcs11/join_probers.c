@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The threads that look after a joined key's tokens. A plain program, which the thread sanitizer
+ * runs too. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "join_stand.h"
+
+static join_stand j;
+
+static atomic_uint another_key;
+
+static void count_another_key(void *arg, const tw_token_event *event)
+{
+    (void)arg;
+    atomic_fetch_add(&another_key, event->err == TW_ERR_KEY);
+}
+
+/* Who looks for a token then still knows which key it has to have: the sanitizers, and what
+ * overwrites freed memory, tell. */
+static void the_key_is_freed_while_one_comes(void)
+{
+    size_t before;
+
+    join_begin(&j, true);
+    j.s.options.event = count_another_key;
+    j.members[2] = j.members[0]; /* behind the one that is there */
+    fault_script(&j.s, JOIN_GONE);
+    must_ok(tw_token_join(&j.members[1], 2, &j.key));
+    before = fault_count("C_OpenSession");
+    fault_script(&j.s, "C_OpenSession 1 wait 300");
+    for (int i = 0; fault_count("C_OpenSession") == before; i++) {
+        must(i < 10000);
+        usleep(1000);
+    }
+    tw_key_free(j.key);
+    j.key = NULL;
+    must_size(0, atomic_load(&another_key));
+}
+
+static volatile sig_atomic_t handled;
+
+static void handle(int number)
+{
+    handled = number;
+}
+
+/* The program blocks one only after that thread was there, as who has a signalfd does. */
+static void signals_are_the_programs(void)
+{
+    const struct sigaction action = {.sa_handler = handle};
+    const struct timespec now = {0};
+    sigset_t set;
+
+    must(sigaction(SIGUSR1, &action, NULL) == 0);
+    join_begin(&j, true);
+    fault_script(&j.s, JOIN_GONE);
+    must_ok(tw_token_join(j.members, 2, &j.key));
+    must_err(TW_ERR_TOKEN_ABSENT, join_state(&j, 0));
+    must(sigemptyset(&set) == 0 && sigaddset(&set, SIGUSR1) == 0);
+    must(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+    must(kill(getpid(), SIGUSR1) == 0);
+    usleep(100000); /* time to take it, for any thread that may */
+    must_size(0, (size_t)handled);
+    must(sigtimedwait(&set, NULL, &now) == SIGUSR1);
+}
+
+int main(void)
+{
+    static void (*const tests[])(void) = {
+        the_key_is_freed_while_one_comes,
+        signals_are_the_programs,
+    };
+    size_t count = sizeof(tests) / sizeof(tests[0]);
+
+    for (size_t i = 0; i < count; i++) {
+        tests[i]();
+        join_end(&j);
+    }
+    printf("%zu passed, 0 failed\n", count);
+    return 0;
+}
