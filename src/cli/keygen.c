@@ -58,17 +58,25 @@ static int write_public(const tw_key *key, output *out)
     return status == EX_OK ? output_commit(out) : status;
 }
 
+/* Another try would make another key, or fail for this one's name. */
 static int print_uri(const tw_key *key)
 {
     char uri[MAX_URI];
     size_t len = 0;
     const tw_err err = tw_token_key_uri(key, uri, sizeof(uri), &len);
+    int status;
 
     if (err != TW_OK) {
         return fail_tw(err, ABOUT_WORK, "the new key's URI");
     }
     printf("%s\n", uri);
-    return text_flush();
+    status = text_flush();
+    if (status != EX_OK) {
+        (void)fail(status, uri,
+                   "expected to print this, the new key's URI, came a failure; the key is in the "
+                   "token: use this URI, or delete the key with its token's own tool");
+    }
+    return status;
 }
 
 static int generate_in_token(const options *o, tw_token *token, tw_key **key)

@@ -3,8 +3,8 @@
 import re
 import subprocess
 
-from support import (KEMS, NO_CREATE, NO_INPUT, NOT_PERMITTED, PIN, REFUSED, SANITIZED,
-                     UNAVAILABLE, USAGE, FaultCase, TokenCase, main, words)
+from support import (IO_FAILED, KEMS, NO_CREATE, NO_INPUT, NOT_PERMITTED, PIN, REFUSED, SANITIZED,
+                     TWOWAY, UNAVAILABLE, USAGE, FaultCase, TokenCase, main, words)
 
 
 class Keys(TokenCase):
@@ -45,6 +45,13 @@ class Keys(TokenCase):
                         code=NO_CREATE)
         self.assertEqual(self.read("public"), b"before")
         self.token_key()
+
+    def test_a_key_whose_uri_could_not_be_printed_is_named(self):
+        run = self.run_twoway("-c", 'exec "$0" "$@" >/dev/full', TWOWAY, "keygen", "--token",
+                              "pkcs11:token=hpke", *self.login, "--quiet", command="sh",
+                              code=IO_FAILED)
+        uri = re.search("^twoway: (pkcs11:.*): expected to print this", run.err, re.M)[1]
+        self.run_twoway("config", "--key", uri, *self.login)
 
     def test_the_key_cannot_leave(self):
         self.token_key()
