@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 /*
  * Key configurations (RFC 9458 section 3): one of any KEM in 0 to 60 bytes, which has room for
  * X25519 and five pairs; whatever is in 0 to 12 bytes, lists with unknown KEMs among it; lists
@@ -13,6 +14,7 @@
  * break: src/ohttp/config.c: s/if (\*count < cap)/if (*count <= cap)/
  * break: src/ohttp/config.c: s/^        \*count = 0;/        ;/
  */
+/* clang-format on */
 #include <twoway/kem.h>
 
 /* No key that fits here is longer, and CBMC is quicker with less. */

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 /* Headers (RFC 9458 section 4.3), for every header and inputs of 0 to 16 bytes.
  *
  * sources: src/message/format.c
  * unwind: 2
  * break: src/message/format.c: s/in_len < TW_HEADER_LEN/in_len < TW_HEADER_LEN - 1/
- * break: src/message/format.c: s/tw_store16(out + 3, header->kdf_id)/tw_store16(out + 3,
- * header->kem_id)/ break: src/message/format.c: s/\.aead_id = tw_load16(in + 5)/.aead_id =
- * tw_load16(in + 6)/
+ * break: src/message/format.c: s/tw_store16(out + 3, header->kdf_id)/tw_store16(out + 3, header->kem_id)/
+ * break: src/message/format.c: s/\.aead_id = tw_load16(in + 5)/.aead_id = tw_load16(in + 6)/
  */
+/* clang-format on */
 #include "message/message.h"
 
 #include "proof.h"

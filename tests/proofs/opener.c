@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 /*
  * The opener: any number of calls of any mix, each with 0 to 4 bytes. The AEAD is any: it
  * refuses or accepts as it likes, and writes what it likes.
@@ -11,18 +12,19 @@
  * sources: src/message/body.c src/base/bytes.c src/base/varint.c src/hpke/backend.c
  * unwind: 9
  * unwindset: take_ordinary.0:5
- * break: src/message/opener.c: s/flow->out += err == TW_OK ? ct_len - self->body.tag_len :
- * 0/flow->out += ct_len/ break: src/message/opener.c: s/if (self->state != IN_FINAL) {/if (false)
- * {/ break: src/message/opener.c: s/tw_wipe(out, bound);/;/ break: src/message/opener.c: s/if
- * (value > self->body.max_chunk + tag_len) {/if (false) {/ break: src/message/opener.c: s/if
- * (ct_len < self->body.tag_len) {/if (false) {/ break: src/message/opener.c: s/final ? final_aad :
- * NULL, final ? sizeof(final_aad) : 0, ct/NULL, 0, ct/ break: src/message/opener.c: s/most =
- * tw_add(in_len, opener->held.len);/most = in_len;/ break: src/message/opener.c: s/if
- * (self->held.len == 0 && flow->in_len >= take) {/if (flow->in_len >= take) {/ break:
- * src/message/opener.c: s/flow->in_len > self->body.max_chunk + self->body.tag_len$/false/ break:
- * src/message/opener.c: s/if (value <= tag_len) {/if (value < tag_len) {/ break:
- * src/message/opener.c: s/if (self->failed != TW_OK) {/if (false) {/
+ * break: src/message/opener.c: s/flow->out += ct_len - self->body.tag_len;/flow->out += ct_len;/
+ * break: src/message/opener.c: s/if (self->state != IN_FINAL) {/if (false) {/
+ * break: src/message/opener.c: s/tw_wipe(out, bound);/;/
+ * break: src/message/opener.c: s/if (value > self->body.max_chunk + tag_len) {/if (false) {/
+ * break: src/message/opener.c: s/if (ct_len < self->body.tag_len) {/if (false) {/
+ * break: src/message/opener.c: s/final ? final_aad : NULL, final ? sizeof(final_aad) : 0, ct/NULL, 0, ct/
+ * break: src/message/opener.c: s/most = tw_add(in_len, self->held.len);/most = in_len;/
+ * break: src/message/opener.c: s/if (self->held.len == 0 && flow->in_len >= take) {/if (flow->in_len >= take) {/
+ * break: src/message/opener.c: s/flow->in_len > self->body.max_chunk + self->body.tag_len$/false/
+ * break: src/message/opener.c: s/if (value <= tag_len) {/if (value < tag_len) {/
+ * break: src/message/opener.c: s/if (self->failed != TW_OK) {/if (false) {/
  */
+/* clang-format on */
 #include "message/opener.c"
 
 #include <stdlib.h>

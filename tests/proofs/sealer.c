@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 /*
  * The sealer's framing: one call of any kind with 0 to 6 bytes of plaintext, chunks of 1 to 4
  * bytes, tags of 1 and 2. Chunked, a call depends on no call before it but for the numbers
@@ -14,6 +15,7 @@
  * break: src/message/sealer.c: s/final ? final_aad : NULL, final ? sizeof(final_aad) : 0/NULL, 0/
  * break: src/message/sealer.c: s/self->state == DONE ||/false ||/
  */
+/* clang-format on */
 #include "message/sealer.c"
 
 #include <stdlib.h>

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 /* Varints (RFC 9000 section 16), for every value and every input: what is written is read
  * again, in as many bytes as were said, and nothing beyond them is touched.
  *
  * sources: src/base/varint.c
  * unwind: 9
- * break: src/base/varint.c: s/i < len; i++/i <= len; i++/
+ * break: src/base/base.h: s/i < len; i++/i <= len; i++/
  * break: src/base/varint.c: s/value < 1u << 14/value <= 1u << 14/
  * break: src/base/varint.c: s/\[4\] = 0x80/[4] = 0x40/
- * break: src/base/varint.c: s/in\[0\] & 0x3f/in[0] \& 0x7f/
+ * break: src/base/base.h: s/in\[0\] & 0x3f/in[0] \& 0x7f/
  */
+/* clang-format on */
 #include "base/base.h"
 
 #include "proof.h"
