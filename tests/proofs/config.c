@@ -53,10 +53,11 @@ static void any_one(void)
 static void decode(const uint8_t *in, size_t len)
 {
     size_t cap = nondet_size(), count;
-    tw_config two[2], *configs = two + (2 - cap); /* one beyond is outside */
+    tw_config two[2], *configs;
     tw_err err;
 
     assume(cap <= 2);
+    configs = two + (2 - cap); /* one beyond is outside */
     err = tw_config_decode(in, len, configs, cap, &count);
     prove(err == TW_OK || err == TW_ERR_SPACE || err == TW_ERR_FORMAT, "no other error");
     prove(err != TW_OK || count <= cap, "a success is within the room");
