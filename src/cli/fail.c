@@ -216,8 +216,28 @@ __attribute__((format(printf, 2, 0))) static void line_sentence(line *l, const c
     line_vadd(l, LINE_MOST - LINE_END, sentence, args);
 }
 
+/* Someone gives a key's URI where a file or a number was expected, with the PIN in it. What the
+ * sentence ends it with stays. */
+static void line_hide_pins(line *l)
+{
+    static const char name[] = "pin-value=";
+
+    for (char *at = strstr(l->text, name); at != NULL; at = strstr(at, name)) {
+        size_t len;
+
+        at += sizeof(name) - 1;
+        len = strcspn(at, "& ");
+        while (len > 0 && strchr(":;'", at[len - 1]) != NULL) {
+            len--;
+        }
+        memmove(at, at + len, strlen(at + len) + 1);
+        l->len -= len;
+    }
+}
+
 static void line_print(line *l)
 {
+    line_hide_pins(l);
     name_clean(l->text);
     l->text[l->len++] = '\n';
     (void)fwrite(l->text, 1, l->len, stderr);

@@ -240,6 +240,20 @@ class Policy(FaultCase):
 
 
 class Failures(TokenCase):
+    def test_a_pin_is_not_shown_wherever_its_uri_was_given(self):
+        self.key_and_config()
+        uri = "pkcs11:token=hpke;object=twoway?pin-value=" + PIN
+        for more in ("", "&module-path=/none.so"):
+            for args in (["request", "--to"], ["request", "--to", "config"], ["config", "--show"],
+                         ["config", "--public"], ["inspect"], ["receive", "--exchange"], [],
+                         ["accept", "--key-id"], ["keygen", "--kem"],
+                         ["accept", "--key", "key", "--config"]):
+                with self.subTest(args=args, more=more):
+                    run = self.run_twoway(*args, uri + more, code=None)
+                    self.assertIn(run.code, (NO_INPUT, USAGE), run.err)
+                    self.assertIn("pin-value=", run.err)
+        self.assertIn("?pin-value=: expected", self.run_twoway("inspect", uri, code=NO_INPUT).err)
+
     def test_absent_token_module_or_key_is_69(self):
         uri = self.token_key()
         self.write("req", bytes(200))
