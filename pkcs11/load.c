@@ -30,6 +30,7 @@ enum {
 };
 
 static _Thread_local bool held; /* the process's own lock, over the fork of this thread */
+static bool cut_off; /* a child that was not: p11-kit's lock may be taken for good in it */
 
 static void before_fork(void)
 {
@@ -71,6 +72,7 @@ static void in_child(void)
     if (held) {
         twp_process_unlock();
     } else {
+        cut_off = true;
         twp_process_anew();
     }
 }
@@ -89,6 +91,15 @@ static void lock_list(void)
 
     (void)pthread_once(&once, watch_forks);
     twp_process_lock();
+}
+
+/* In place of a wait without end. */
+static tw_err may_load(failure *why)
+{
+    return !cut_off ? TW_OK
+                    : twp_fail_text(why, TW_ERR_TOKEN_FAILED,
+                                    "this process was forked while its parent loaded a module, "
+                                    "and cannot load any: fork again, or exec");
 }
 
 static module *find_loaded(CK_FUNCTION_LIST *fn)
@@ -221,14 +232,17 @@ tw_err twp_module_get(const char *path, const char *args, module **out, failure 
 
     *out = NULL;
     lock_list();
-    fn = p11_kit_module_load(path, P11_KIT_MODULE_UNMANAGED | P11_KIT_MODULE_CRITICAL);
-    if (fn == NULL) {
+    err = may_load(why);
+    fn = err != TW_OK ? NULL
+                      : p11_kit_module_load(path, P11_KIT_MODULE_UNMANAGED |
+                                                      P11_KIT_MODULE_CRITICAL);
+    if (fn != NULL) {
+        err = enlist(fn, args, &m, why);
+    } else if (err == TW_OK) {
         const char *message = p11_kit_message();
 
         err = twp_fail_text(why, TW_ERR_TOKEN_ABSENT, "cannot load module %s: %s", path,
                             message == NULL ? "no reason given" : message);
-    } else {
-        err = enlist(fn, args, &m, why);
     }
     twp_process_unlock();
     return err == TW_OK ? start(m, out, why) : err;
@@ -256,7 +270,9 @@ static bool leave(module *m, bool *last)
             at = &(*at)->next;
         }
         *at = m->next;
-        p11_kit_module_release(m->fn);
+        if (!cut_off) {
+            p11_kit_module_release(m->fn);
+        }
     }
     twp_process_unlock();
     return over;
@@ -303,27 +319,34 @@ static tw_err get_named(CK_FUNCTION_LIST *fn, const char *name, const char *args
     return m == NULL ? err : start(m, out, why);
 }
 
-static CK_FUNCTION_LIST **load_configured(size_t *count)
+static tw_err load_configured(CK_FUNCTION_LIST ***out, size_t *count, failure *why)
 {
     CK_FUNCTION_LIST **fns;
+    tw_err err;
 
     lock_list();
-    fns = p11_kit_modules_load(NULL, P11_KIT_MODULE_UNMANAGED);
+    err = may_load(why);
+    fns = err != TW_OK ? NULL : p11_kit_modules_load(NULL, P11_KIT_MODULE_UNMANAGED);
     twp_process_unlock();
-    *count = 0;
-    while (fns != NULL && fns[*count] != NULL) {
+    for (*count = 0; fns != NULL && fns[*count] != NULL;) {
         (*count)++;
     }
-    return fns;
+    *out = fns;
+    return err;
 }
 
 tw_err twp_module_get_all(const char *name, const char *args, module ***out, size_t *count,
                           const settings *skipped, failure *why)
 {
+    CK_FUNCTION_LIST **fns;
     size_t n;
-    CK_FUNCTION_LIST **fns = load_configured(&n);
+    tw_err err = load_configured(&fns, &n, why);
 
     *count = 0;
+    *out = NULL;
+    if (err != TW_OK) {
+        return err;
+    }
     *out = calloc(n + 1, sizeof(**out));
     if (*out == NULL) {
         lock_list();
