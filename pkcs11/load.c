@@ -226,16 +226,16 @@ static tw_err start(module *m, module **out, failure *why)
 
 tw_err twp_module_get(const char *path, const char *args, module **out, failure *why)
 {
-    CK_FUNCTION_LIST *fn;
+    CK_FUNCTION_LIST *fn = NULL;
     module *m = NULL;
     tw_err err;
 
     *out = NULL;
     lock_list();
     err = may_load(why);
-    fn = err != TW_OK ? NULL
-                      : p11_kit_module_load(path, P11_KIT_MODULE_UNMANAGED |
-                                                      P11_KIT_MODULE_CRITICAL);
+    if (err == TW_OK) {
+        fn = p11_kit_module_load(path, P11_KIT_MODULE_UNMANAGED | P11_KIT_MODULE_CRITICAL);
+    }
     if (fn != NULL) {
         err = enlist(fn, args, &m, why);
     } else if (err == TW_OK) {
