@@ -121,6 +121,7 @@ static void seals_and_opens_the_same_bytes(void)
         }
         must_be_the_same(&p, KIND_REQUEST, 1, bytes_noise(3000, 1), 0);
         must_be_the_same(&p, KIND_REQUEST, 100, bytes_noise(3 * LOT, 1), 999);
+        must_be_the_same(&p, KIND_REQUEST, 47, bytes_noise(3 * LOT, 1), 0); /* 64 on their way */
         must_be_the_same(&p, KIND_RESPONSE, 2 * LOT + 3, bytes_noise(9 * LOT + 1, 1), 0);
         must_be_the_same(&p, KIND_RESPONSE, 2 * LOT + 3, bytes_noise(5 * LOT + 1, 1), 33333);
         bytes_release(mark);
@@ -158,7 +159,8 @@ static void a_callback_that_fails_ends_it(void)
                  n % 2 == 0 ? tw_sealer_pump(sealer, &pipe) : tw_opener_pump(opener, &pipe));
         must(bytes_starts(n % 2 == 0 ? b.m.body : b.plain, plumbing_out(io)));
         must_size(n % 4 < 2 ? 0 : 3, io->writes_left == SIZE_MAX ? 0 : io->writes);
-        must_stay(TW_ERR_IO, n % 2 == 0 ? sealer : NULL, n % 2 == 0 ? NULL : opener, 3, io->in);
+        must_stay(TW_ERR_IO, n % 2 == 0 ? sealer : NULL, n % 2 == 0 ? NULL : opener, 3,
+                  n % 2 == 0 ? io->in : b.m.body);
         tw_sealer_free(sealer);
         tw_opener_free(opener);
         plumbing_free(io);
@@ -176,24 +178,25 @@ static void nothing_is_held_back_while_the_reader_waits(void)
     bed b;
 
     bed_start(&b);
-    for (size_t i = 0; i < 2 * JOBS; i++) {
+    for (size_t i = 0; i < 3 * JOBS; i++) {
         size_t mark = bytes_mark();
         plumbing *io = plumbing_new(b.plain, b.m.body.len);
-        tw_pipe pipe = plumbing_pipe(io, jobs_of[i / 2]);
+        tw_pipe pipe = plumbing_pipe(io, jobs_of[i / 3]);
         tw_sealer *sealer = message_begin(&b.p, KIND_RESPONSE, b.m.format, &(message){0});
         tw_opener *opener;
 
-        io->most = i % 2 == 0 ? 3 * LOT - 7 : 0; /* a lot or two, and then a short read */
-        io->waits = i % 2 == 1;
+        /* A lot or two and then a short read, all that is asked for, one chunk. */
+        io->most = i % 3 == 0 ? 3 * LOT - 7 : i % 3 == 1 ? 0 : CHUNK;
+        io->waits = i % 3 == 1;
         io->chunk_in = CHUNK;
         io->chunk_out = b.piece;
         must_ok(tw_sealer_pump(sealer, &pipe));
         tw_sealer_free(sealer);
         plumbing_free(io);
         io = plumbing_new(b.m.body, b.m.body.len);
-        pipe = plumbing_pipe(io, jobs_of[i / 2]);
-        io->most = i % 2 == 0 ? LOT - 7 : 0;
-        io->waits = i % 2 == 1;
+        pipe = plumbing_pipe(io, jobs_of[i / 3]);
+        io->most = i % 3 == 0 ? LOT - 7 : i % 3 == 1 ? 0 : b.piece;
+        io->waits = i % 3 == 1;
         io->chunk_in = b.piece;
         io->chunk_out = CHUNK;
         must_ok(message_accept(&b.p, &b.m, &opener));
@@ -205,6 +208,34 @@ static void nothing_is_held_back_while_the_reader_waits(void)
     peers_end(&b.p);
     bytes_release(0);
     (void)puts("ok: nothing is held back while the reader waits");
+}
+
+/* Else they would wait for each other. */
+static void each_thread_has_a_lot_to_work_on(void)
+{
+    bed b;
+
+    bed_start(&b);
+    for (size_t jobs = 2; jobs < 5; jobs++) {
+        plumbing *in = plumbing_new(b.plain, b.m.body.len);
+        plumbing *out = plumbing_new(b.m.body, b.m.body.len);
+        tw_pipe pipe = plumbing_pipe(in, jobs);
+        tw_sealer *sealer = message_begin(&b.p, KIND_RESPONSE, b.m.format, &(message){0});
+        tw_opener *opener;
+
+        must_ok(tw_sealer_pump(sealer, &pipe));
+        pipe = plumbing_pipe(out, jobs);
+        must_ok(message_accept(&b.p, &b.m, &opener));
+        must_ok(tw_opener_pump(opener, &pipe));
+        must(in->ahead >= jobs && out->ahead >= jobs);
+        tw_sealer_free(sealer);
+        tw_opener_free(opener);
+        plumbing_free(in);
+        plumbing_free(out);
+    }
+    peers_end(&b.p);
+    bytes_release(0);
+    (void)puts("ok: each thread has a lot to work on");
 }
 
 /* --- Bodies that have begun, and those that cannot be shared. -------------------------------- */
@@ -349,6 +380,7 @@ int main(void)
     refusals();
     a_callback_that_fails_ends_it();
     nothing_is_held_back_while_the_reader_waits();
+    each_thread_has_a_lot_to_work_on();
     a_sealer_that_has_begun_goes_on();
     an_opener_that_has_begun_goes_on();
     whole_messages_and_foreign_suites_have_one_thread();

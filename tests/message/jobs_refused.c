@@ -3,7 +3,9 @@
 #include <stdio.h>
 
 #include "check.h"
+#include "chunks.h"
 #include "jobs.h"
+#include "plumbing.h"
 
 /* The same error as with one thread, and nothing from where it first goes wrong. */
 static void must_refuse(const bed *b, bytes body, size_t good, const char *what)
@@ -128,10 +130,39 @@ static void chunks_out_of_order_are_refused(void)
     (void)puts("ok: chunks out of order are refused");
 }
 
+/* Whatever the reader would say next. */
+static void a_length_that_is_wrong_ends_it_at_once(void)
+{
+    static const uint64_t wrong[] = {5, 16, CHUNK + 16 + 1};
+    static const tw_err says[] = {TW_ERR_FORMAT, TW_ERR_AUTH, TW_ERR_LIMIT};
+    bed b;
+
+    bed_start(&b);
+    for (size_t i = 0; i < 3 * (JOBS + 1); i++) {
+        size_t mark = bytes_mark();
+        bytes body = bytes_cat(bytes_part(b.m.body, 0, 3 * b.piece), varint_of(wrong[i % 3], 0));
+        plumbing *io = plumbing_new(body, body.len);
+        tw_pipe pipe = plumbing_pipe(io, i < 3 ? 1 : jobs_of[i / 3 - 1]);
+        tw_opener *opener;
+
+        io->reads_left = 1;
+        must_ok(message_accept(&b.p, &b.m, &opener));
+        must_err(says[i % 3], tw_opener_pump(opener, &pipe));
+        must(bytes_starts(b.plain, plumbing_out(io)));
+        tw_opener_free(opener);
+        plumbing_free(io);
+        bytes_release(mark);
+    }
+    peers_end(&b.p);
+    bytes_release(0);
+    (void)puts("ok: a length that is wrong ends it at once");
+}
+
 void refusals(void)
 {
     a_flipped_byte_in_any_chunk_ends_it_there();
     a_cut_stream_is_never_complete();
     every_byte_counts();
     chunks_out_of_order_are_refused();
+    a_length_that_is_wrong_ends_it_at_once();
 }

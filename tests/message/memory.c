@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What bodies hold, and what a chunk costs. */
 #include <criterion/criterion.h>
+#include <string.h>
 
 #include "allocations.h"
 #include "check.h"
@@ -176,6 +177,106 @@ Test(memory, a_stream_between_chunks_holds_no_buffer)
         tw_opener_free(openers[i]);
     }
     must(allocations_ours().bytes - before <= 2 * TW_CHUNK_LEN);
+}
+
+Test(memory, a_stream_that_ends_amid_a_chunk_leaves_its_buffer_to_the_next)
+{
+    bytes plain = bytes_noise(2 * TW_CHUNK_LEN, 1);
+    message m = message_seal(&both, KIND_REQUEST, format_of(true, 0), plain, TW_CHUNK_LEN);
+    static uint8_t out[TW_CHUNK_LEN];
+
+    for (size_t i = 0; i < 3; i++) {
+        size_t len;
+        tw_opener *opener;
+
+        must_ok(message_accept(&both, &m, &opener));
+        allocations_reset();
+        must_ok(tw_opener_update(opener, m.body.data, TW_CHUNK_LEN, out, sizeof(out), &len));
+        must_size(i == 0 ? 1 : 0, allocations_all().calls);
+        if (i == 1) {
+            must_err(TW_ERR_TRUNCATED, tw_opener_final(opener, NULL, 0, out, sizeof(out), &len));
+        }
+        tw_opener_free(opener);
+    }
+}
+
+Test(memory, a_stream_that_has_ended_holds_no_chunk)
+{
+    enum { LONG = 100000 };
+    bytes plain = bytes_noise(LONG, 1), room = bytes_new((size_t)2 * LONG);
+    message m = message_seal(&both, KIND_REQUEST, format_of(true, LONG), plain, 0);
+
+    for (size_t way = 0; way < 3; way++) {
+        size_t before = allocations_ours().bytes, len;
+        tw_opener *opener;
+
+        must_ok(message_accept(&both, &m, &opener));
+        must_ok(tw_opener_update(opener, m.body.data, LONG, room.data, room.len, &len));
+        must(allocations_ours().bytes - before >= LONG - 1);
+        if (way < 2) { /* whole, and cut */
+            must_err(way == 0 ? TW_OK : TW_ERR_AUTH,
+                     tw_opener_final(opener, m.body.data + LONG, m.body.len - LONG - way, room.data,
+                                     room.len, &len));
+        } else { /* too long */
+            must_err(TW_ERR_LIMIT,
+                     tw_opener_update(opener, m.body.data, LONG, room.data, room.len, &len));
+        }
+        must(allocations_ours().bytes - before <= STREAM_STATE);
+        tw_opener_free(opener);
+    }
+}
+
+/* A reader that fails at last, and a writer. */
+typedef struct source {
+    bytes in;
+    size_t reads_left;
+} source;
+
+static tw_err read_some(void *arg, uint8_t *buf, size_t cap, size_t *len)
+{
+    source *s = arg;
+
+    *len = s->in.len < cap ? s->in.len : cap;
+    memcpy(buf, s->in.data, *len);
+    s->in = bytes_from(s->in, *len);
+    return s->reads_left-- > 0 ? TW_OK : TW_ERR_IO;
+}
+
+static tw_err write_none(void *arg, const uint8_t *buf, size_t len)
+{
+    (void)arg;
+    (void)buf;
+    return len > 0 ? TW_OK : TW_ERR_IO;
+}
+
+/* Opens a message in long chunks, or in the final chunk alone, by two threads. Each has two lots,
+ * of which one holds a chunk as it came and as it leaves. */
+static void must_hold(bytes plain, size_t step, size_t reads, tw_err answer)
+{
+    enum { LONG = 300000, LOTS = 4 };
+    message m = message_seal(&both, KIND_RESPONSE, format_of(true, LONG), plain, step);
+    source s = {m.body, reads};
+    tw_pipe pipe = {.size = sizeof(tw_pipe), .read = read_some, .write = write_none, .jobs = 2};
+    size_t before = allocations_ours().bytes;
+    tw_opener *opener;
+
+    pipe.arg = &s;
+    must_ok(message_accept(&both, &m, &opener));
+    allocations_reset();
+    must_err(answer, tw_opener_pump(opener, &pipe));
+    must(allocations_ours().peak - before <= (size_t)LOTS * (2 * LONG + STREAM_STATE));
+    must(allocations_ours().bytes - before <= STREAM_STATE);
+    tw_opener_free(opener);
+}
+
+Test(memory, a_pump_holds_chunks_and_little_else)
+{
+    must_hold(bytes_noise(2400000, 1), 300000, SIZE_MAX, TW_OK);
+}
+
+Test(memory, a_pump_that_failed_leaves_nothing_held)
+{
+    must_hold(bytes_noise(300000, 1), 0, 2, TW_ERR_IO);
 }
 
 Test(memory, a_message_costs_few_allocations_of_ours)

@@ -7,6 +7,7 @@
 #include "chunks.h"
 #include "peers.h"
 #include "stream.h"
+#include "toy.h"
 
 static peers both;
 
@@ -153,6 +154,39 @@ Test(opener, its_bound_is_within_one_chunk_of_the_input)
     must_ok(stream_final(&s, bytes_none));
     must_bytes(plain, stream_out(&s));
     stream_end(&s);
+}
+
+Test(opener, its_bound_is_shorter_than_the_input_by_a_tag)
+{
+    for (size_t chunked = 0; chunked < 2; chunked++) {
+        message m = sealed(KIND_REQUEST, chunked == 1, 0, bytes_noise(30, 1), 0);
+        stream s = opening(&m);
+
+        for (size_t len = 0; len < 3 * TAG_LEN; len++) {
+            must_size(len > TAG_LEN ? len - TAG_LEN : 0, stream_bound(&s, len));
+        }
+        stream_end(&s);
+    }
+}
+
+Test(opener, what_is_shorter_than_a_tag_does_not_reach_the_suite)
+{
+    for (size_t n = 0; n < 4; n++) { /* of one to many, the suite opens the key first */
+        bytes plain = bytes_noise(20, 1), opened;
+        toy t;
+        peers p;
+        message m;
+
+        toy_start(&t);
+        peers_start_with(&p, &t.suite, &t.key, NULL);
+        m = message_seal(&p, (kind)(n / 2), format_of(n % 2 == 1, 0), plain, 0);
+        for (size_t len = 0; len < TAG_LEN; len++) {
+            m.body = n % 2 == 1 ? final_chunk_of(bytes_noise(len, 2)) : bytes_noise(len, 2);
+            must_err(TW_ERR_AUTH, message_open(&p, &m, 0, &opened));
+        }
+        must_size(0, t.opens);
+        peers_end(&p);
+    }
 }
 
 Test(opener, a_bound_that_overflows_is_the_largest_size)

@@ -81,6 +81,7 @@ static tw_err read_some(void *arg, uint8_t *buf, size_t cap, size_t *len)
     memcpy(buf, p->in.data, take);
     p->in = bytes_from(p->in, take);
     p->taken += take;
+    p->since++;
     p->was_short = take < cap;
     p->ended = take == 0;
     *len = take;
@@ -107,6 +108,8 @@ static tw_err write_all(void *arg, const uint8_t *buf, size_t len)
         return TW_ERR_AUTH;
     }
     p->writes++;
+    p->ahead = p->ahead < p->since ? p->since : p->ahead;
+    p->since = 0;
     must(len <= p->out_cap - p->out_len);
     memcpy(p->out + p->out_len, buf, len);
     p->out_len += len;

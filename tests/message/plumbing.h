@@ -20,12 +20,13 @@ typedef struct plumbing {
     size_t most;                    /* read at once; 0: as much as is asked for */
     size_t reads_left, writes_left; /* before one fails */
     size_t writes;
+    size_t ahead;               /* the most reads from one write to the next */
     bool waits;                 /* before each read, which is short or not */
     size_t chunk_in, chunk_out; /* on either side; 0: what has been written is not looked at */
     size_t threads;             /* the most that were there beside the caller when it wrote */
     /* Its own. */
     pthread_t caller;
-    size_t taken;
+    size_t taken, since;
     bool was_short, ended;
     uint8_t *out;
     size_t out_len, out_cap;
