@@ -259,12 +259,12 @@ static void must_go_on(const peers *p, const message *m, bytes plain, size_t ear
 }
 
 /* Between two chunks, within the length of one, within one. A chunk of 272 bytes has a length
- * whose second byte could be taken for one. */
+ * whose second byte could be taken for one, in more than a lot. */
 static void an_opener_that_has_begun_goes_on(void)
 {
     static const size_t early_of[] = {0, 1, 2, 3, 4, 5, CHUNK / 2};
     message m = {.kind = KIND_RESPONSE, .format = format_of(true, 272)};
-    bytes plain = bytes_noise(5000, 6);
+    bytes plain = bytes_noise(2 * LOT, 6);
     bed b;
 
     bed_start(&b);
