@@ -90,6 +90,21 @@ static void a_token_without_a_session_left_has_ours_that_come_back(void)
     end();
 }
 
+static void no_place_is_given_up_for_another_failure(void)
+{
+    script s = {.err = TW_OK};
+    failure why = {0};
+    session *other;
+
+    begin();
+    must_ok(twp_pool_take(&token, NULL, &other, &why));
+    now.answer[0] = now.answer[1] = CKR_DEVICE_ERROR;
+    must_err(TW_ERR_TOKEN_FAILED, run(RUN_ONCE, &s));
+    must(token.size == 2 && token.limit == 2);
+    twp_pool_give(&token, other);
+    end();
+}
+
 static void a_place_comes_back_from_a_module_that_nobody_enters(void)
 {
     script s = {.err = TW_OK};
@@ -351,6 +366,7 @@ int main(void)
     only_what_is_of_this_module_is_closed();
     a_session_is_read_write_if_it_can_be();
     a_token_without_a_session_left_has_ours_that_come_back();
+    no_place_is_given_up_for_another_failure();
     a_place_comes_back_from_a_module_that_nobody_enters();
     a_session_that_cannot_log_in_is_closed();
     a_session_is_of_its_epoch_and_of_the_login_that_it_found();
@@ -361,6 +377,6 @@ int main(void)
     one_call_at_a_time_looks_for_a_token_that_is_gone();
     a_token_that_answers_is_there();
     a_child_begins_anew();
-    (void)puts("14 passed, 0 failed");
+    (void)puts("15 passed, 0 failed");
     return 0;
 }
