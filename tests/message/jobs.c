@@ -121,7 +121,7 @@ static void seals_and_opens_the_same_bytes(void)
         }
         must_be_the_same(&p, KIND_REQUEST, 1, bytes_noise(3000, 1), 0);
         must_be_the_same(&p, KIND_REQUEST, 100, bytes_noise(3 * LOT, 1), 999);
-        must_be_the_same(&p, KIND_REQUEST, 47, bytes_noise(3 * LOT, 1), 0); /* 64 on their way */
+        must_be_the_same(&p, KIND_REQUEST, 47, bytes_noise(LOT, 1), 0); /* 64 on their way */
         must_be_the_same(&p, KIND_RESPONSE, 2 * LOT + 3, bytes_noise(9 * LOT + 1, 1), 0);
         must_be_the_same(&p, KIND_RESPONSE, 2 * LOT + 3, bytes_noise(5 * LOT + 1, 1), 33333);
         bytes_release(mark);
