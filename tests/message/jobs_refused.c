@@ -160,9 +160,9 @@ static void a_length_that_is_wrong_ends_it_at_once(void)
 
 void refusals(void)
 {
+    a_length_that_is_wrong_ends_it_at_once();
     a_flipped_byte_in_any_chunk_ends_it_there();
     a_cut_stream_is_never_complete();
     every_byte_counts();
     chunks_out_of_order_are_refused();
-    a_length_that_is_wrong_ends_it_at_once();
 }
