@@ -89,19 +89,19 @@ bool is_free(pthread_mutex_t *lock)
 
 void end(void)
 {
-    size_t places = 0, open = 0;
+    size_t count = 0, not_closed = 0;
 
     for (const session *s = token.idle; s != NULL; s = s->next) {
-        places++;
-        open += s->handle != CK_INVALID_HANDLE;
+        count++;
+        not_closed += s->handle != CK_INVALID_HANDLE;
     }
-    must_size(places, token.size);
+    must_size(count, token.size);
     must_size(0, atomic_load(&with.in_flight));
     must(is_free(&token.lock) && !token.mend.taken && !token.login.taken);
     now.closed = 0;
     now.meanwhile = NULL;
     twp_pool_clear(&token);
-    must_size(open, now.closed);
+    must_size(not_closed, now.closed);
     twp_turn_clear(&token.login);
     twp_turn_clear(&token.mend);
     must(pthread_mutex_destroy(&token.lock) == 0);
