@@ -7,7 +7,7 @@
  * One call is proven from every state that the invariant below allows, and leaves another such
  * state; a new opener is in one. So by induction what is proven of one call holds for all
  * that follow each other. Bounds: 4 bytes a call, a largest chunk of 1 or 2 bytes, tags of 1 or 2
- * bytes, at most 3 bytes held before the call.
+ * bytes, at most 3 bytes held before the call, in a buffer of its own and not one that lay idle.
  *
  * sources: src/message/body.c src/base/bytes.c src/base/varint.c src/hpke/backend.c
  * unwind: 9
