@@ -75,7 +75,8 @@ static tw_err any_open(tw_hpke_ctx *ctx, const uint8_t *aad, size_t aad_len, con
 static bool is_sound(const tw_opener *o)
 {
     const size_t most = o->body.max_chunk + o->body.tag_len;
-    bool held = o->held.len <= o->held.cap && (o->held.data != NULL || o->held.cap == 0);
+    bool held = o->held.len <= o->held.cap && o->held.cap <= most &&
+                (o->held.data != NULL || o->held.cap == 0);
 
     switch (o->state) {
     case AT_LENGTH:
@@ -85,10 +86,10 @@ static bool is_sound(const tw_opener *o)
     case IN_CHUNK:
         return held && o->failed == TW_OK && o->body.chunked && o->length_len == 0 &&
                o->chunk_len > o->body.tag_len && o->chunk_len <= most &&
-               o->held.len < o->chunk_len && o->held.cap <= most;
+               o->held.len < o->chunk_len;
     case IN_FINAL:
         return held && o->failed == TW_OK && o->body.chunked && o->length_len == 0 &&
-               o->held.len <= most && o->held.cap <= most;
+               o->held.len <= most;
     case DONE:
         return o->held.data == NULL && o->held.len == 0 && o->held.cap == 0;
     }
