@@ -44,7 +44,6 @@ typedef struct row {
     size_t bytes;    /* of content in one operation; 0: not about content */
     side ours, bare; /* bare.run is NULL for a row that only a peer has */
     side alone;      /* all that libcrypto alone has to do, where bare is only a part of it */
-    bool by_median;  /* the value: of several threads the least is what luck once gave */
 } row;
 
 __attribute__((format(printf, 2, 3))) row row_named(sense way, const char *format, ...);
@@ -67,8 +66,8 @@ bool is_wanted(const plan *p, const char *name);
 /* Whether it may have rows whose names begin with `start`. */
 bool has_group(const plan *p, const char *start);
 
-/* compare measures a row in turns with its bare side and the plan's peer, and beside a peer
- * with what libcrypto alone does. */
+/* compare measures a row in turns with its bare side, all that libcrypto does, and the plan's
+ * peer. */
 void compare(const plan *p, const row *r);
 
 /* percentiles measures single operations: p50, p99 and p99.9 of both sides, each a row. */

@@ -81,10 +81,6 @@ bool has_group(const plan *p, const char *start)
 
 /* --- What came of it. ---------------------------------------------------------------- */
 
-typedef struct summary {
-    double least, median;
-} summary;
-
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -92,30 +88,22 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static summary summarize(double *values, size_t count)
-{
-    qsort(values, count, sizeof(*values), by_value);
-    return (summary){values[0], values[count / 2]};
-}
-
 static double ratio(sense way, double ours, double theirs)
 {
     return way == SPEED ? theirs / ours : ours / theirs;
 }
 
-/* `bare` is what libcrypto alone takes, where theirs is a peer's time; 0 for nothing. */
-static void emit(const row *r, const char *suffix, summary ours, summary theirs, double bare,
-                 unsigned rounds)
+/* What is judged is `median`, of the rounds' own ratios: the machine is not as fast in each of
+ * them, and the least times of two sides may come of different ones. `alone` is the same of all
+ * that libcrypto has to do, 0 for nothing. */
+static void emit(const row *r, const char *suffix, double ours, double theirs, double median,
+                 double alone, unsigned rounds)
 {
-    double least = ratio(r->sense, ours.least, theirs.least);
-    double median = ratio(r->sense, ours.median, theirs.median);
-
     (void)printf("{\"row\": \"%s%s\", \"sense\": \"%s\", \"unit\": \"ns\", \"value\": %.6g, "
-                 "\"median\": %.6g, \"ours\": %.6g, \"beside\": %.6g, \"bytes\": %zu, "
-                 "\"bare\": %.6g, \"rounds\": %u}\n",
-                 r->name, suffix, r->sense == SPEED ? "speed" : "cost",
-                 r->by_median ? median : least, median, ours.least, theirs.least, r->bytes, bare,
-                 rounds);
+                 "\"least\": %.6g, \"ours\": %.6g, \"beside\": %.6g, \"bytes\": %zu, "
+                 "\"alone\": %.6g, \"rounds\": %u}\n",
+                 r->name, suffix, r->sense == SPEED ? "speed" : "cost", median,
+                 ratio(r->sense, ours, theirs), ours, theirs, r->bytes, alone, rounds);
     (void)fflush(stdout);
 }
 
@@ -190,49 +178,72 @@ static unsigned take_turns(const plan *p, runner *runners, size_t count)
     return rounds;
 }
 
+static double least(const runner *r, unsigned rounds)
+{
+    double found = r->per_operation[0];
+
+    for (unsigned i = 1; i < rounds; i++) {
+        found = r->per_operation[i] < found ? r->per_operation[i] : found;
+    }
+    return found;
+}
+
+static double median_ratio(sense way, const runner *ours, const runner *theirs, unsigned rounds)
+{
+    static double ratios[MAX_ROUNDS];
+
+    for (unsigned i = 0; i < rounds; i++) {
+        ratios[i] = ratio(way, ours->per_operation[i], theirs->per_operation[i]);
+    }
+    qsort(ratios, rounds, sizeof(*ratios), by_value);
+    return ratios[rounds / 2];
+}
+
+static void report(const row *r, const char *suffix, const runner *ours, const runner *theirs,
+                   const runner *alone, unsigned rounds)
+{
+    emit(r, suffix, least(ours, rounds), least(theirs, rounds),
+         median_ratio(r->sense, ours, theirs, rounds),
+         alone == NULL ? 0 : median_ratio(r->sense, alone, theirs, rounds), rounds);
+}
+
 void compare(const plan *p, const row *r)
 {
     static runner runners[MAX_SIDES];
-    summary ours, bare = {0, 0};
-    size_t count = 0, alone = 1; /* where the bare side is all that libcrypto does */
+    const runner *bare = NULL, *alone = NULL, *other = NULL;
+    size_t count = 0;
     unsigned rounds;
     uint64_t none;
-    bool with_peer;
 
     if (p->served != NULL) {
         serve_row(p->served, r);
         return;
     }
-    with_peer = p->peer != NULL && peer_run(p->peer, r->name, 0, &none);
     runners[count++] = (runner){.side = r->ours};
     if (r->bare.run != NULL) {
+        bare = &runners[count];
         runners[count++] = (runner){.side = r->bare};
     }
-    if (with_peer && r->alone.run != NULL) {
-        alone = count;
+    if (r->alone.run != NULL) {
+        alone = &runners[count];
         runners[count++] = (runner){.side = r->alone};
     }
-    if (with_peer) {
+    if (p->peer != NULL && peer_run(p->peer, r->name, 0, &none)) {
+        other = &runners[count];
         runners[count++] = (runner){.peer = p->peer, .name = r->name};
     }
     for (size_t i = 0; i < count; i++) {
         calibrate(&runners[i], p);
     }
     rounds = take_turns(p, runners, count);
-    ours = summarize(runners[0].per_operation, rounds);
-    if (r->bare.run != NULL) {
-        bare = summarize(runners[1].per_operation, rounds);
-        emit(r, "", ours, bare, 0, rounds);
+    if (bare != NULL) {
+        report(r, "", &runners[0], bare, alone, rounds);
     }
-    if (with_peer) {
+    if (other != NULL) {
         char suffix[ROW_NAME];
 
         (void)snprintf(suffix, sizeof(suffix), "/beside-%s", p->peer->name);
-        if (alone > 1) {
-            bare = summarize(runners[alone].per_operation, rounds);
-        }
-        emit(r, suffix, ours, summarize(runners[count - 1].per_operation, rounds), bare.least,
-             rounds);
+        report(r, suffix, &runners[0], other, alone != NULL ? alone : bare, rounds);
     }
 }
 
@@ -264,13 +275,13 @@ void percentiles(const plan *p, const row *r)
         ours[i] = time_one(&r->ours);
         bare[i] = time_one(&r->bare);
     }
-    (void)summarize(ours, p->samples);
-    (void)summarize(bare, p->samples);
+    qsort(ours, p->samples, sizeof(*ours), by_value);
+    qsort(bare, p->samples, sizeof(*bare), by_value);
     for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
         size_t at = (size_t)((double)p->samples * points[i].part);
-        summary mine = {ours[at], ours[at]}, theirs = {bare[at], bare[at]};
 
-        emit(r, points[i].suffix, mine, theirs, 0, (unsigned)p->samples);
+        emit(r, points[i].suffix, ours[at], bare[at], ratio(r->sense, ours[at], bare[at]), 0,
+             (unsigned)p->samples);
     }
     free(ours);
     free(bare);

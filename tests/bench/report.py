@@ -37,13 +37,10 @@ def read_targets(libcrypto):
 
 
 def judge(row, targets, named):
-    """Adds to a row its target, and whether it is met; beside a peer and for threads, also the
-    ratio that libcrypto alone gives, and whether that would meet it."""
+    """Adds to a row its target, whether it is met, and whether what libcrypto alone gives, where
+    that is known, would meet it."""
     alike = named.get(re.sub(r"^(threads/[^/]+)(/)", r"\1-bare\2", row["row"]))
-    if row.get("bare"):
-        bare, theirs = row["bare"], row["beside"]
-        row["alone"] = theirs / bare if row["sense"] == "speed" else bare / theirs
-    elif alike is not None and alike is not row:
+    if alike is not None and alike is not row:
         row["alone"] = alike["value"]
     for pattern, relation, value in targets:
         if fnmatch.fnmatchcase(row["row"], pattern):
@@ -52,7 +49,7 @@ def judge(row, targets, named):
                 row["target"] = f"{relation} {value:g}"
                 row["limit"] = value
                 row["met"] = meets(row["value"])
-                row["reachable"] = "alone" not in row or meets(row["alone"])
+                row["reachable"] = not row.get("alone") or meets(row["alone"])
             return
 
 
@@ -72,22 +69,22 @@ def ratio_text(value):
 
 
 def columns(row):
-    """Name, ours, beside, value, median, libcrypto alone, target, verdict."""
+    """Name, least of ours, least beside, ratio, ratio of those two, libcrypto alone, target, verdict."""
     verdict = {True: "met", False: "MISSED", None: ""}[row.get("met")]
     if verdict == "MISSED" and not row["reachable"]:
         verdict = "MISSED, by libcrypto alone too"
-    alone = ratio_text(row["alone"]) if "alone" in row else ""
+    alone = ratio_text(row["alone"]) if row.get("alone") else ""
     target = row.get("target", "")
     if row["sense"] == "figure":
         beside = row.get("beside")
         return (row["row"], f"{number_text(row['value'])} {row['unit']}",
                 "" if beside is None else number_text(beside), "", "", alone, target, verdict)
     return (row["row"], time_text(row["ours"]), time_text(row["beside"]),
-            ratio_text(row["value"]), ratio_text(row["median"]), alone, target, verdict)
+            ratio_text(row["value"]), ratio_text(row["least"]), alone, target, verdict)
 
 
 def print_table(rows, notes):
-    head = ("row", "ours", "beside", "ratio", "median", "libcrypto alone", "target", "")
+    head = ("row", "ours", "beside", "ratio", "of least", "libcrypto alone", "target", "")
     lines = [head] + [columns(row) for row in rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     for key, value in notes.items():

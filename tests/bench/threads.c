@@ -21,7 +21,6 @@ static void scale_row(const plan *p, const char *what, const side *sides)
 
     r.ours = side_of_together(&both);
     r.bare = side_of_together(&one);
-    r.by_median = true;
     compare(p, &r);
 }
 

@@ -158,7 +158,6 @@ static void token_rows(const plan *p, bed *b, const char *kem)
             bed_populate(b, thread_counts[i], thread_counts[i]);
             r.ours = side_of_together(&b->together_ours);
             r.bare = side_of_together(&b->together_bare);
-            r.by_median = thread_counts[i] > 1;
             compare(p, &r);
             bed_clear(b);
         }
