@@ -246,15 +246,19 @@ Test(wait, an_initialisation_that_hangs_lets_the_others_go_in_time)
 /* The restart waits for the call that hangs; who comes meanwhile is served or told soon. */
 Test(wait, a_restart_that_a_hanging_call_prevents_lets_the_others_go_in_time)
 {
-    static timed hanging;
+    static timed hanging, restarting;
     size_t before;
 
-    start_with(OTHERS + 1, DEADLINE_MS);
+    start_with(OTHERS + 2, DEADLINE_MS);
     before = fault_count("C_DeriveKey");
     fault_script(&s, "C_DeriveKey 1 wait %d\nC_DeriveKey 2-3 fail CKR_DEVICE_ERROR", HANG_MS);
     begin(&hanging);
     wait_for_calls("C_DeriveKey", before + 1);
+    begin(&restarting); /* both failures are its own */
+    wait_for_calls("C_DeriveKey", before + 3);
     all_in_time(TW_ERR_TOKEN_FAILED, true);
+    join(&restarting);
+    must_err(TW_ERR_TOKEN_FAILED, restarting.err);
     must_size(0, fault_count("finalisations with a call in flight"));
     release(&hanging);
     must_ok(hanging.err);
