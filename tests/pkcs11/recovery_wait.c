@@ -84,6 +84,15 @@ static void wait_for_calls(const char *function, size_t count)
     }
 }
 
+/* One that is soon within its next call of `function`. */
+static void begin_within(timed *t, const char *function, size_t calls)
+{
+    const size_t before = fault_count(function);
+
+    begin(t);
+    wait_for_calls(function, before + calls);
+}
+
 static void all_in_time(tw_err want, bool or_ok)
 {
     static timed others[OTHERS];
@@ -124,13 +133,10 @@ static void finish(void)
 Test(wait, a_call_that_hangs_is_only_its_own_threads)
 {
     static timed hanging;
-    size_t before;
 
     start_with(OTHERS, PATIENT_MS);
-    before = fault_count("C_DeriveKey");
     fault_script(&s, "C_DeriveKey 1 wait %d", HANG_MS);
-    begin(&hanging);
-    wait_for_calls("C_DeriveKey", before + 1);
+    begin_within(&hanging, "C_DeriveKey", 1);
     for (int i = 0; i < 5; i++) {
         all_in_time(TW_OK, false);
     }
@@ -162,13 +168,10 @@ Test(wait, a_call_that_hangs_in_a_module_that_cannot_lock_makes_it_busy)
 {
     static const char cannot_lock[] = "C_Initialize * flag CKF_OS_LOCKING_OK CKR_CANT_LOCK\n";
     static timed hanging;
-    size_t before;
 
     start_scripted(OTHERS + 1, DEADLINE_MS, cannot_lock);
-    before = fault_count("C_DeriveKey");
     fault_script(&s, "%sC_DeriveKey 1 wait %d", cannot_lock, HANG_MS);
-    begin(&hanging);
-    wait_for_calls("C_DeriveKey", before + 1);
+    begin_within(&hanging, "C_DeriveKey", 1);
     all_in_time(TW_ERR_TOKEN_BUSY, false);
     release(&hanging);
     must_ok(hanging.err);
@@ -180,13 +183,10 @@ Test(wait, a_call_that_hangs_in_a_module_that_cannot_lock_makes_it_busy)
 Test(wait, a_login_that_hangs_lets_the_others_go_in_time)
 {
     static timed hanging;
-    size_t before;
 
     start_with(OTHERS + 1, DEADLINE_MS);
-    before = fault_count("C_Login");
     fault_script(&s, "C_DeriveKey 1 logout\nC_Login 1 wait %d", HANG_MS);
-    begin(&hanging);
-    wait_for_calls("C_Login", before + 1);
+    begin_within(&hanging, "C_Login", 1);
     all_in_time(TW_ERR_TOKEN_BUSY, false);
     release(&hanging);
     must_ok(hanging.err);
@@ -196,13 +196,10 @@ Test(wait, a_login_that_hangs_lets_the_others_go_in_time)
 Test(wait, a_search_for_the_slot_that_hangs_lets_the_others_go_in_time)
 {
     static timed hanging;
-    size_t before;
 
     start_with(OTHERS + 1, DEADLINE_MS);
-    before = fault_count("C_GetSlotList");
     fault_script(&s, "C_DeriveKey * kill CKR_DEVICE_REMOVED\nC_GetSlotList * wait %d", HANG_MS);
-    begin(&hanging);
-    wait_for_calls("C_GetSlotList", before + 1);
+    begin_within(&hanging, "C_GetSlotList", 1);
     all_in_time(TW_ERR_TOKEN_ABSENT, false);
     release(&hanging);
     finish();
@@ -211,16 +208,13 @@ Test(wait, a_search_for_the_slot_that_hangs_lets_the_others_go_in_time)
 Test(wait, who_lost_a_session_alone_does_not_wait_for_that_search)
 {
     static timed hanging;
-    size_t before;
 
     start_with(OTHERS + 1, PATIENT_MS);
-    before = fault_count("C_GetSlotList");
     fault_script(&s,
                  "C_DeriveKey 1 kill CKR_DEVICE_REMOVED\nC_GetSlotList * wait %d\n"
                  "C_DeriveKey 2 kill CKR_SESSION_HANDLE_INVALID",
                  HANG_MS);
-    begin(&hanging);
-    wait_for_calls("C_GetSlotList", before + 1);
+    begin_within(&hanging, "C_GetSlotList", 1);
     all_in_time(TW_OK, false);
     release(&hanging);
     must_ok(hanging.err);
@@ -230,13 +224,10 @@ Test(wait, who_lost_a_session_alone_does_not_wait_for_that_search)
 Test(wait, an_initialisation_that_hangs_lets_the_others_go_in_time)
 {
     static timed hanging;
-    size_t before;
 
     start_with(OTHERS + 1, DEADLINE_MS);
-    before = fault_count("C_Initialize");
     fault_script(&s, "C_DeriveKey ! fail CKR_DEVICE_ERROR\nC_Initialize * wait %d", HANG_MS);
-    begin(&hanging);
-    wait_for_calls("C_Initialize", before + 1);
+    begin_within(&hanging, "C_Initialize", 1);
     all_in_time(TW_ERR_TOKEN_FAILED, false);
     release(&hanging);
     must_ok(hanging.err);
@@ -247,15 +238,11 @@ Test(wait, an_initialisation_that_hangs_lets_the_others_go_in_time)
 Test(wait, a_restart_that_a_hanging_call_prevents_lets_the_others_go_in_time)
 {
     static timed hanging, restarting;
-    size_t before;
 
     start_with(OTHERS + 2, DEADLINE_MS);
-    before = fault_count("C_DeriveKey");
     fault_script(&s, "C_DeriveKey 1 wait %d\nC_DeriveKey 2-3 fail CKR_DEVICE_ERROR", HANG_MS);
-    begin(&hanging);
-    wait_for_calls("C_DeriveKey", before + 1);
-    begin(&restarting); /* both failures are its own */
-    wait_for_calls("C_DeriveKey", before + 3);
+    begin_within(&hanging, "C_DeriveKey", 1);
+    begin_within(&restarting, "C_DeriveKey", 2); /* both failures are its own */
     all_in_time(TW_ERR_TOKEN_FAILED, true);
     join(&restarting);
     must_err(TW_ERR_TOKEN_FAILED, restarting.err);
