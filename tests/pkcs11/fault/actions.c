@@ -23,7 +23,6 @@ static void do_fail(call *c, const rule *r)
 static void do_wait(call *c, const rule *r)
 {
     const struct timespec slice = {.tv_nsec = 2000000};
-    unsigned long version = script_version();
     struct timespec begun, now;
     unsigned long passed = 0;
 
@@ -32,7 +31,7 @@ static void do_wait(call *c, const rule *r)
     watch_report();
     watch_unlock();
     clock_gettime(CLOCK_MONOTONIC, &begun);
-    while (passed < r->number[0] && script_version() == version) {
+    while (passed < r->number[0] && script_version() == r->version) {
         nanosleep(&slice, NULL);
         clock_gettime(CLOCK_MONOTONIC, &now);
         passed = (unsigned long)((now.tv_sec - begun.tv_sec) * 1000 +

@@ -110,6 +110,7 @@ typedef enum when {
 } when;
 
 struct rule {
+    unsigned long version; /* of the script that it was matched in */
     char function[40]; /* a star ends a beginning */
     when when;
     unsigned long from, to; /* a range; or `from` is the period or the odds */

@@ -263,6 +263,7 @@ size_t script_match(function f, rule *out, size_t most)
     for (size_t i = 0; i < rule_count && count < most; i++) {
         if (names_function(&rules[i], f) && acts(&rules[i])) {
             out[count] = rules[i];
+            out[count].version = version;
             if (rules[i].code_count > 0) {
                 out[count].code = rules[i].codes[draw(rules[i].code_count)];
             }
