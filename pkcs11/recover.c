@@ -49,7 +49,7 @@ static bool find_slot(tw_token *t, const struct timespec *deadline, failure *why
     return err == TW_ERR_STATE;
 }
 
-/* Whether the module's other users are tokens that are gone as well, or there are none. */
+/* Whether the module's other users are tokens that are gone, or there are none. */
 static bool disturbs_none(tw_token *t)
 {
     unsigned gone = atomic_load(&t->module->gone) + (atomic_load(&t->gone) ? 0 : 1);
@@ -58,11 +58,11 @@ static bool disturbs_none(tw_token *t)
 }
 
 /* Where nobody is disturbed, a try after the other may follow soon: the module is down already,
- * or all that it served are gone. */
-static bool restart_due(tw_token *t)
+ * or it serves nobody. */
+static bool restart_due(tw_token *t, loss rung)
 {
-    bool due, alone = atomic_load(&t->module->down) != CKR_OK ||
-                      (atomic_load(&t->gone) && disturbs_none(t));
+    bool due, useless = atomic_load(&t->gone) || rung == LOSS_KEYS;
+    bool alone = atomic_load(&t->module->down) != CKR_OK || (useless && disturbs_none(t));
 
     pthread_mutex_lock(&t->lock);
     if (t->patience_ms == 0 || twp_time_passed(&t->calm)) {
@@ -83,11 +83,11 @@ static bool restart_due(tw_token *t)
     return due;
 }
 
-static bool restart(tw_token *t, const attempt *a, failure *why)
+static bool restart(tw_token *t, const attempt *a, loss rung, failure *why)
 {
     failure failed = {0};
 
-    if (!restart_due(t)) {
+    if (!restart_due(t, rung)) {
         twp_fail_add(why, "the module was restarted a short while ago");
         return false;
     }
@@ -110,7 +110,7 @@ static loss first_rung(tw_token *t, const attempt *a, const failure *why)
 {
     bool down = why->rv == CKR_CRYPTOKI_NOT_INITIALIZED || atomic_load(&t->module->down) != CKR_OK;
 
-    return why->loss == LOSS_MODULE && a->number == 1 && !down ? LOSS_SESSION : why->loss;
+    return why->loss >= LOSS_MODULE && a->number == 1 && !down ? LOSS_SESSION : why->loss;
 }
 
 /* One of the higher rungs. A slot that is gone for good is worth a restart only if that disturbs no
@@ -120,7 +120,8 @@ static bool climb(tw_token *t, const attempt *a, loss rung, failure *why)
     if (rung == LOSS_SLOT && find_slot(t, a->deadline, why)) {
         return true;
     }
-    return a->how == RUN_RETRY && (rung == LOSS_MODULE || disturbs_none(t)) && restart(t, a, why);
+    return a->how == RUN_RETRY && (rung >= LOSS_MODULE || disturbs_none(t)) &&
+           restart(t, a, rung, why);
 }
 
 static void recovered(tw_token *t)

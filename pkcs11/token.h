@@ -28,6 +28,7 @@ typedef enum loss {
     LOSS_SESSION, /* a session, the login or a handle: open, log in and find again */
     LOSS_SLOT,    /* the device: look through the slots for it */
     LOSS_MODULE,  /* perhaps the module itself: a new session, then initialise it anew */
+    LOSS_KEYS,    /* the same, and the token has no private key for anyone */
 } loss;
 
 typedef struct verdict {

@@ -142,15 +142,21 @@ Test(recover, finds_a_key_again_whose_public_half_the_caller_gave)
     finish();
 }
 
-Test(recover, refuses_another_key_of_the_same_name)
+static void destroy_key(void)
 {
     CK_FUNCTION_LIST *fn = stand_raw(&s);
     CK_SESSION_HANDLE session = raw_session(&s, fn);
-    tw_key *other;
 
     must(fn->C_DestroyObject(session, raw_find(fn, session, CKO_PRIVATE_KEY, "a")) == CKR_OK);
     must(fn->C_DestroyObject(session, raw_find(fn, session, CKO_PUBLIC_KEY, "a")) == CKR_OK);
     must(fn->C_CloseSession(session) == CKR_OK);
+}
+
+Test(recover, refuses_another_key_of_the_same_name)
+{
+    tw_key *other;
+
+    destroy_key();
     must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(key));
     must_event(&s, TW_ERR_TOKEN_ABSENT, NULL, 0, "no longer has the key");
     other = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a");
@@ -292,5 +298,47 @@ Test(recover, from_a_token_directory_that_was_away)
     stand_forget(&s);
     must_recover();
     must(failures == 0 || failures == 3);
+    finish();
+}
+
+/* 0.5 s lie between the first two, one between the next. */
+Test(recover, restarts_seldom_for_a_key_that_is_gone_where_another_may_serve)
+{
+    tw_key *other = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "b");
+    time_t began = time(NULL);
+
+    destroy_key();
+    for (int i = 0; i < 27; i++) {
+        must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(key));
+        must_event(&s, TW_ERR_TOKEN_ABSENT, NULL, 0, "no longer has the key");
+        usleep(100000);
+    }
+    must(shim_state()->calls[SHIM_Finalize] <= 3 || time(NULL) - began > 3);
+    must_ok(tw_key_check(other));
+    tw_key_free(other);
+    finish();
+}
+
+/* Its keys hidden from SoftHSM, which looks again as it is initialised anew: what is a pause for
+ * others' sake is none where all that the module has is a token without a key. */
+Test(recover, soon_from_keys_that_were_away_for_long)
+{
+    int checks = 0;
+
+    run_quietly("mkdir '%s/away' && cd '%s'/tokens/* && for o in *.object; do "
+                "test $o = token.object || mv $o '%s/away'; done",
+                s.dir, s.dir, s.dir);
+    for (int i = 0; i < 40; i++) {
+        checks += tw_key_check(key) == TW_ERR_TOKEN_ABSENT;
+        usleep(100000);
+    }
+    must(checks >= 39);
+    run_quietly("mv '%s'/away/* '%s'/tokens/*/", s.dir, s.dir);
+    for (int i = 0; tw_key_check(key) != TW_OK; i++) {
+        must(i < 15);
+        usleep(100000);
+    }
+    stand_forget(&s);
+    must_recover();
     finish();
 }
