@@ -57,19 +57,21 @@ static bool disturbs_none(tw_token *t)
     return gone >= atomic_load(&t->module->users);
 }
 
-/* Where nobody is disturbed, a try after the other may follow soon: the module is down already,
- * or it serves nobody. */
+/* Where nobody is disturbed, a try after the other may follow soon, and at once if the last one
+ * helped: the module is down already, or it serves nobody. */
 static bool restart_due(tw_token *t, loss rung)
 {
     bool due, useless = atomic_load(&t->gone) || rung == LOSS_KEYS;
     bool alone = atomic_load(&t->module->down) != CKR_OK || (useless && disturbs_none(t));
+    bool helped = atomic_load(&t->served) == atomic_load(&t->module->generation);
 
     pthread_mutex_lock(&t->lock);
     if (t->patience_ms == 0 || twp_time_passed(&t->calm)) {
         t->patience_ms = FIRST_PATIENCE_MS;
         due = true;
     } else {
-        due = twp_time_passed(&t->next_restart) || (alone && twp_time_passed(&t->next_try));
+        due = twp_time_passed(&t->next_restart) ||
+              (alone && (helped || twp_time_passed(&t->next_try)));
         if (due && !alone && t->patience_ms < MOST_PATIENCE_MS) {
             t->patience_ms *= 2;
         }

@@ -279,6 +279,7 @@ struct tw_token {
     counters counters;
     atomic_ullong process;
     atomic_ulong epoch;    /* rises when sessions or handles were lost */
+    atomic_ulong served;   /* the generation that an operation succeeded in */
     atomic_bool unbounded; /* it was seen not to take CKA_DERIVE_TEMPLATE, */
     atomic_bool decrypts;  /* and that its keys derive only where they may decrypt */
 

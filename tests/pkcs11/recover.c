@@ -319,26 +319,57 @@ Test(recover, restarts_seldom_for_a_key_that_is_gone_where_another_may_serve)
     finish();
 }
 
-/* Its keys hidden from SoftHSM, which looks again as it is initialised anew: what is a pause for
- * others' sake is none where all that the module has is a token without a key. */
+/* SoftHSM looks for keys that were hidden from it once it is initialised anew. */
+static void hide_keys(void)
+{
+    run_quietly("mkdir -p '%s/away' && cd '%s'/tokens/* && for o in *.object; do "
+                "test $o = token.object || mv $o '%s/away'; done",
+                s.dir, s.dir, s.dir);
+}
+
+static void show_keys(void)
+{
+    run_quietly("mv '%s'/away/* '%s'/tokens/*/", s.dir, s.dir);
+}
+
+/* What is a pause for others' sake is none where all that the module has is a token without a
+ * key: */
 Test(recover, soon_from_keys_that_were_away_for_long)
 {
     int checks = 0;
 
-    run_quietly("mkdir '%s/away' && cd '%s'/tokens/* && for o in *.object; do "
-                "test $o = token.object || mv $o '%s/away'; done",
-                s.dir, s.dir, s.dir);
+    hide_keys();
     for (int i = 0; i < 40; i++) {
         checks += tw_key_check(key) == TW_ERR_TOKEN_ABSENT;
         usleep(100000);
     }
     must(checks >= 39);
-    run_quietly("mv '%s'/away/* '%s'/tokens/*/", s.dir, s.dir);
+    show_keys();
     for (int i = 0; tw_key_check(key) != TW_OK; i++) {
         must(i < 15);
         usleep(100000);
     }
     stand_forget(&s);
     must_recover();
+    finish();
+}
+
+/* and there is none behind a restart that helped. */
+Test(recover, at_once_from_keys_that_were_away_shortly)
+{
+    CK_FUNCTION_LIST *fn = stand_raw(&s);
+
+    for (int i = 0; i < 10; i++) {
+        CK_SESSION_HANDLE session = raw_session(&s, fn);
+        CK_OBJECT_HANDLE found;
+        CK_ULONG count = 1;
+
+        hide_keys();
+        must(fn->C_FindObjectsInit(session, NULL, 0) == CKR_OK);
+        must(fn->C_FindObjects(session, &found, 1, &count) == CKR_OK && count == 0);
+        must(fn->C_CloseSession(session) == CKR_OK);
+        show_keys();
+        must_recover();
+    }
     finish();
 }
