@@ -48,8 +48,9 @@ tw_err twp_derive_dh(op *o, CK_OBJECT_HANDLE key, const agreement *a, const uint
 tw_err twp_value_read(op *o, CK_OBJECT_HANDLE object, uint8_t *out, size_t len);
 void twp_object_destroy(op *o, CK_OBJECT_HANDLE object);
 
-/* twp_key_prove opens an encapsulation to the key's public half; twp_key_settle finds its recipe.
- */
+/* twp_key_compare opens an encapsulation to the key's public half: an object that it is not the
+ * half of gives another secret, which twp_key_prove fails for; twp_key_settle finds the recipe. */
+tw_err twp_key_compare(op *o, const token_key *k, CK_OBJECT_HANDLE object, bool *same);
 tw_err twp_key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object);
 tw_err twp_key_settle(op *o, token_key *k, CK_OBJECT_HANDLE object);
 

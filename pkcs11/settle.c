@@ -13,7 +13,7 @@
 const strategy *const twp_strategies[STRATEGY_COUNT] = {&twp_strategy_value, &twp_strategy_hkdf,
                                                         &twp_strategy_digest};
 
-tw_err twp_key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object)
+tw_err twp_key_compare(op *o, const token_key *k, CK_OBJECT_HANDLE object, bool *same)
 {
     uint8_t sent[TW_MAX_SECRET], got[TW_MAX_SECRET], enc[MAX_PUBLIC_EC];
     agreement a = {.key = k,
@@ -30,15 +30,22 @@ tw_err twp_key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object)
         err = k->recipe.strategy->run(o, object, &a);
     }
     /* cppcheck-suppress uninitvar ; a way that gives TW_OK has written it, through a.secret */
-    if (err == TW_OK && memcmp(sent, got, k->kem->secret_len) != 0) {
-        bool given = k->public_from == ORIGIN_CALLER;
+    *same = err == TW_OK && memcmp(sent, got, k->kem->secret_len) == 0;
+    tw_wipe(sent, sizeof(sent));
+    tw_wipe(got, sizeof(got));
+    return err;
+}
 
+tw_err twp_key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object)
+{
+    bool same, given = k->public_from == ORIGIN_CALLER;
+    tw_err err = twp_key_compare(o, k, object, &same);
+
+    if (err == TW_OK && !same) {
         err = twp_fail_text(o->line.why, given ? TW_ERR_KEY : TW_ERR_TOKEN_FAILED,
                             "the private key does not belong to the public key %s",
                             given ? "that was given" : "beside it in the token");
     }
-    tw_wipe(sent, sizeof(sent));
-    tw_wipe(got, sizeof(got));
     return err;
 }
 

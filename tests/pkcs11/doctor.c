@@ -160,11 +160,8 @@ static void set_attribute(CK_OBJECT_CLASS class, const char *label, CK_ATTRIBUTE
 static void destroy(CK_OBJECT_CLASS class, const char *label)
 {
     tw_token *token = stand_open(&s);
-    CK_FUNCTION_LIST *fn = stand_raw(&s);
-    CK_SESSION_HANDLE session = raw_session(&s, fn);
 
-    must(fn->C_DestroyObject(session, raw_find(fn, session, class, label)) == CKR_OK);
-    must(fn->C_CloseSession(session) == CKR_OK);
+    raw_destroy(&s, class, label);
     tw_token_free(token);
 }
 

@@ -47,7 +47,7 @@ static void make(uint16_t kem_id, const char *label)
     tw_key_free(stand_key(&s, token, kem_id, label));
 }
 
-/* An attribute set, or an object destroyed, by someone else in the process. */
+/* An attribute set by someone else in the process. */
 static void set_attribute(CK_OBJECT_CLASS class, const char *label, CK_ATTRIBUTE_TYPE type,
                           const void *value, size_t len)
 {
@@ -56,15 +56,6 @@ static void set_attribute(CK_OBJECT_CLASS class, const char *label, CK_ATTRIBUTE
     CK_ATTRIBUTE a = {type, (void *)(uintptr_t)value, len};
 
     must(fn->C_SetAttributeValue(session, raw_find(fn, session, class, label), &a, 1) == CKR_OK);
-    must(fn->C_CloseSession(session) == CKR_OK);
-}
-
-static void destroy(CK_OBJECT_CLASS class, const char *label)
-{
-    CK_FUNCTION_LIST *fn = stand_raw(&s);
-    CK_SESSION_HANDLE session = raw_session(&s, fn);
-
-    must(fn->C_DestroyObject(session, raw_find(fn, session, class, label)) == CKR_OK);
     must(fn->C_CloseSession(session) == CKR_OK);
 }
 
@@ -190,7 +181,7 @@ Test(find, takes_the_public_half_from_the_caller_where_the_token_has_none)
     make(TW_KEM_P256_HKDF_SHA256, "b");
     len = public_of(";object=a", pk);
     (void)public_of(";object=b", other);
-    destroy(CKO_PUBLIC_KEY, "a");
+    raw_destroy(&s, CKO_PUBLIC_KEY, "a");
     must_find(TW_ERR_TOKEN_ABSENT, ";object=a");
     must_event(&s, TW_ERR_TOKEN_ABSENT, NULL, 0, "no public half");
     must_find_given(TW_OK, ";object=a", pk, len);
@@ -224,7 +215,7 @@ Test(find, refuses_a_public_object_that_is_not_the_keys)
 {
     make(TW_KEM_P256_HKDF_SHA256, "a");
     make(TW_KEM_P256_HKDF_SHA256, "b");
-    destroy(CKO_PUBLIC_KEY, "a");
+    raw_destroy(&s, CKO_PUBLIC_KEY, "a");
     set_attribute(CKO_PUBLIC_KEY, "b", CKA_ID, "a\x10", 2); /* a's id */
     must_find(TW_ERR_TOKEN_FAILED, ";object=a");
     must_event(&s, TW_ERR_TOKEN_FAILED, NULL, 0, "does not belong");
@@ -282,14 +273,14 @@ Test(find, reads_points_raw_and_der_alike)
 
     make(TW_KEM_P256_HKDF_SHA256, "a");
     (void)public_of(";object=a", point + 2);
-    destroy(CKO_PUBLIC_KEY, "a");
+    raw_destroy(&s, CKO_PUBLIC_KEY, "a");
     add_public(point + 2, 65);
     must_find(TW_OK, ";object=a");
-    destroy(CKO_PUBLIC_KEY, "a");
+    raw_destroy(&s, CKO_PUBLIC_KEY, "a");
     add_public(point, 67);
     must_find(TW_OK, ";object=a");
     must_no_event(&s);
-    destroy(CKO_PUBLIC_KEY, "a");
+    raw_destroy(&s, CKO_PUBLIC_KEY, "a");
     add_public(point, 66);
     must_find(TW_ERR_TOKEN_ABSENT, ";object=a");
 }

@@ -310,8 +310,6 @@ Test(recipes, hashing_inside_is_not_given_up_where_reading_was_refused_once)
 Test(recipes, hashing_inside_is_not_given_up_by_a_key_whose_public_half_was_given)
 {
     uint8_t pk[MAX_PUBLIC_EC];
-    CK_FUNCTION_LIST *fn;
-    CK_SESSION_HANDLE raw;
     tw_token *token;
     tw_key *key;
 
@@ -321,10 +319,7 @@ Test(recipes, hashing_inside_is_not_given_up_by_a_key_whose_public_half_was_give
     key = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a");
     memcpy(pk, key->public_key, key->kem->public_len);
     tw_key_free(key);
-    fn = stand_raw(&s);
-    raw = raw_session(&s, fn);
-    must(fn->C_DestroyObject(raw, raw_find(fn, raw, CKO_PUBLIC_KEY, "a")) == CKR_OK);
-    must(fn->C_CloseSession(raw) == CKR_OK);
+    raw_destroy(&s, CKO_PUBLIC_KEY, "a");
     must_ok(tw_token_find_key(token, stand_uri(&s, ";object=a"), pk, 65, &key));
     must_stay(token, key, "S3");
 }

@@ -277,6 +277,20 @@ Test(logins, a_key_that_wants_one_for_each_use_gets_it_before_the_derive)
     finish();
 }
 
+/* To look whether a private key is the one by its use would be one use, with a login, more. */
+Test(logins, such_a_key_is_not_used_to_be_found_again)
+{
+    find_again(EACH_USE);
+    raw_destroy(&s, CKO_PUBLIC_KEY, "a");
+    before = fault_count("C_DeriveKey");
+    fault_script(&s, "C_DeriveKey 1 kill CKR_SESSION_HANDLE_INVALID\n" EACH_USE);
+    must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(key));
+    must_size(before + 1, fault_count("C_DeriveKey"));
+    stand_forget(&s);
+    tw_key_free(key);
+    tw_token_free(token);
+}
+
 Test(logins, on_a_pad_the_pin_is_typed_once_for_each_use)
 {
     tw_key_free(key);

@@ -310,6 +310,15 @@ CK_OBJECT_HANDLE raw_find(CK_FUNCTION_LIST *fn, CK_SESSION_HANDLE session, CK_OB
     return object;
 }
 
+void raw_destroy(const stand *s, CK_OBJECT_CLASS class, const char *label)
+{
+    CK_FUNCTION_LIST *fn = stand_raw(s);
+    CK_SESSION_HANDLE session = raw_session(s, fn);
+
+    must(fn->C_DestroyObject(session, raw_find(fn, session, class, label)) == CKR_OK);
+    must(fn->C_CloseSession(session) == CKR_OK);
+}
+
 long ms_since(const struct timespec *begun)
 {
     struct timespec now;

@@ -71,6 +71,7 @@ CK_FUNCTION_LIST *stand_raw(const stand *s);
 CK_SESSION_HANDLE raw_session(const stand *s, CK_FUNCTION_LIST *fn);
 CK_OBJECT_HANDLE raw_find(CK_FUNCTION_LIST *fn, CK_SESSION_HANDLE session, CK_OBJECT_CLASS class,
                           const char *label);
+void raw_destroy(const stand *s, CK_OBJECT_CLASS class, const char *label);
 
 /* run_quietly runs a command of the shell's and fails the test when it fails. */
 __attribute__((format(printf, 1, 2))) void run_quietly(const char *format, ...);
