@@ -139,6 +139,23 @@ static bool gather(tw_hmac *hmac, const tw_piece *piece)
     return true;
 }
 
+/* The padded key XOR the pad, a word at a time: every block has a number of them. */
+static void put_key(tw_hmac *hmac, const uint8_t *key, size_t key_len, uint8_t pad)
+{
+    size_t block_len = hmac->hash->alg->block_len;
+    uint64_t word, pad_word;
+
+    memset(&pad_word, pad, sizeof(pad_word));
+    memcpy(hmac->bytes, key, key_len);
+    memset(hmac->bytes + key_len, 0, block_len - key_len);
+    for (size_t i = 0; i < block_len; i += sizeof(word)) {
+        memcpy(&word, hmac->bytes + i, sizeof(word));
+        word ^= pad_word;
+        memcpy(hmac->bytes + i, &word, sizeof(word));
+    }
+    hmac->len = block_len;
+}
+
 /* RFC 2104: the inner pass or the outer, over the padded key XOR the pad and the pieces. */
 static bool hmac_pass(tw_hmac *hmac, const uint8_t *key, size_t key_len, size_t which,
                       const tw_piece *pieces, size_t count, uint8_t *out)
@@ -148,10 +165,9 @@ static bool hmac_pass(tw_hmac *hmac, const uint8_t *key, size_t key_len, size_t 
     if (!continue_from(hmac, key_len == 0 ? hash->no_key[which] : hash->fresh)) {
         return false;
     }
-    hmac->len = key_len == 0 ? 0 : hash->alg->block_len;
-    memset(hmac->bytes, pads[which], hmac->len);
-    for (size_t i = 0; i < key_len; i++) {
-        hmac->bytes[i] ^= key[i];
+    hmac->len = 0;
+    if (key_len > 0) {
+        put_key(hmac, key, key_len, pads[which]);
     }
     for (size_t i = 0; i < count; i++) {
         if (!gather(hmac, &pieces[i])) {

@@ -136,13 +136,19 @@ void bare_dh_derive(bare_dh *d, const uint8_t *point)
     derive(d->derive, d->scratch);
 }
 
-void bare_dh_send(bare_dh *d, size_t which)
+void bare_dh_send(bare_dh *d, size_t which, bool export)
 {
     EVP_PKEY *key = generate_key(d->generate);
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+    uint8_t point[TW_MAX_PUBLIC];
+    size_t len;
 
     must(EVP_PKEY_derive_init(ctx) == 1);
     derive(ctx, d->peers[which % BARE_PEERS]);
+    if (export) {
+        must(EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, point,
+                                             sizeof(point), &len) == 1);
+    }
     EVP_PKEY_CTX_free(ctx);
     EVP_PKEY_free(key);
 }
@@ -162,9 +168,10 @@ void bare_dh_free(bare_dh *d)
 /* --- The rest of a message. ----------------------------------------------------------- */
 
 enum {
-    KEM_HMACS = 2,   /* an extract and an expand, RFC 9180 section 4.1 */
-    SUITE_HMACS = 8, /* the key schedule 4, section 5.1; the answer 4, RFC 9458 section 4.4 */
-    HASHED = 64,     /* about what is hashed beside the key */
+    KEM_HMACS = 2,      /* an extract and an expand, RFC 9180 section 4.1 */
+    SCHEDULE_HMACS = 4, /* section 5.1 */
+    ANSWER_HMACS = 4,   /* RFC 9458 section 4.4 */
+    HASHED = 64,        /* about what is hashed beside the key */
     CONTENT = 1024,
 };
 
@@ -187,9 +194,9 @@ bare_rest *bare_rest_new(uint16_t kem_id)
     bool long_hash = kem_id == TW_KEM_P521_HKDF_SHA512 || kem_id == TW_KEM_X448_HKDF_SHA512;
     bare_rest *r = allocate(sizeof(*r));
 
-    r->kem = begin_digest(long_hash                            ? EVP_sha512()
+    r->kem = begin_digest(long_hash                           ? EVP_sha512()
                           : kem_id == TW_KEM_P384_HKDF_SHA384 ? EVP_sha384()
-                                                               : EVP_sha256());
+                                                              : EVP_sha256());
     r->suite = begin_digest(EVP_sha256());
     r->hash = EVP_MD_CTX_new();
     r->aead = EVP_CIPHER_CTX_new();
@@ -212,21 +219,30 @@ static void hmacs(bare_rest *r, const EVP_MD_CTX *begun, size_t count)
     }
 }
 
-/* Sealed both times: to open takes as long. */
-void bare_rest_run(bare_rest *r)
+/* To open takes as long. */
+static void seal_content(bare_rest *r, const uint8_t *nonce)
 {
     static const uint8_t key[16];
-    uint8_t nonce[16], tag[16];
+    uint8_t tag[16];
     int len;
 
+    must(EVP_EncryptInit_ex2(r->aead, NULL, key, nonce, NULL) == 1);
+    must(EVP_EncryptUpdate(r->aead, r->content, &len, r->content, CONTENT) == 1);
+    must(EVP_EncryptFinal_ex(r->aead, tag, &len) == 1);
+    must(EVP_CIPHER_CTX_ctrl(r->aead, EVP_CTRL_AEAD_GET_TAG, sizeof(tag), tag) == 1);
+}
+
+void bare_rest_run(bare_rest *r, bool answer)
+{
+    uint8_t nonce[16] = {0};
+
     hmacs(r, r->kem, KEM_HMACS);
-    hmacs(r, r->suite, SUITE_HMACS);
-    must(RAND_bytes(nonce, sizeof(nonce)) == 1);
-    for (int i = 0; i < 2; i++) {
-        must(EVP_EncryptInit_ex2(r->aead, NULL, key, nonce, NULL) == 1);
-        must(EVP_EncryptUpdate(r->aead, r->content, &len, r->content, CONTENT) == 1);
-        must(EVP_EncryptFinal_ex(r->aead, tag, &len) == 1);
-        must(EVP_CIPHER_CTX_ctrl(r->aead, EVP_CTRL_AEAD_GET_TAG, sizeof(tag), tag) == 1);
+    hmacs(r, r->suite, SCHEDULE_HMACS);
+    seal_content(r, nonce);
+    if (answer) {
+        must(RAND_bytes(nonce, sizeof(nonce)) == 1);
+        hmacs(r, r->suite, ANSWER_HMACS);
+        seal_content(r, nonce);
     }
 }
 

@@ -84,7 +84,7 @@ static void trip_receive(trip *t)
 
 static void bare_send(trip *t)
 {
-    bare_dh_send(t->dh, 0);
+    bare_dh_send(t->dh, 0, false);
 }
 
 static void bare_accept(trip *t)

@@ -60,7 +60,7 @@ static uint64_t bare_spreading_run(void *state, size_t count)
     uint64_t begun = busy_ns();
 
     for (size_t i = 0; i < count * s->receivers; i++) {
-        bare_dh_send(s->dh, i % s->receivers);
+        bare_dh_send(s->dh, i % s->receivers, false);
     }
     return busy_ns() - begun;
 }

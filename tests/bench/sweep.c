@@ -58,7 +58,7 @@ static uint64_t bare_lengthy_run(void *state, size_t count)
     uint64_t begun = busy_ns();
 
     for (size_t i = 0; i < count; i++) {
-        bare_dh_send(l->dh, 0);
+        bare_dh_send(l->dh, 0, false);
         for (size_t at = 0; at < l->len || at == 0; at += TW_CHUNK_LEN) {
             size_t left = l->len - at, take = left < TW_CHUNK_LEN ? left : TW_CHUNK_LEN;
 

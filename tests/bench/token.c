@@ -34,6 +34,7 @@ typedef struct by_hand {
     CK_OBJECT_HANDLE key;
     bytes point;
     CK_ULONG dh_len;
+    bare_rest *rest;
 } by_hand;
 
 static void derive_by_hand(const by_hand *h)
@@ -69,6 +70,19 @@ static uint64_t by_hand_run(void *state, size_t count)
     return now_ns() - begun;
 }
 
+/* With what libcrypto has to do of a request. */
+static uint64_t by_hand_alone_run(void *state, size_t count)
+{
+    const by_hand *h = state;
+    uint64_t begun = now_ns();
+
+    for (size_t i = 0; i < count; i++) {
+        derive_by_hand(h);
+        bare_rest_run(h->rest, false);
+    }
+    return now_ns() - begun;
+}
+
 /* --- A token with a key, and who uses it. ------------------------------------------------- */
 
 typedef struct bed {
@@ -82,7 +96,7 @@ typedef struct bed {
     size_t threads;
     receiving *ours[MOST_THREADS * 2];
     by_hand bare[MOST_THREADS];
-    together together_ours, together_bare;
+    together together_ours, together_bare, together_alone;
 } bed;
 
 static void bed_start(bed *b, const char *module, uint16_t kem_id, size_t sessions)
@@ -112,7 +126,7 @@ static void bed_populate(bed *b, size_t ours, size_t bare)
 
     must(ours <= MOST_THREADS * 2 && bare <= MOST_THREADS);
     b->together_ours = (together){.count = ours};
-    b->together_bare = (together){.count = bare};
+    b->together_bare = b->together_alone = (together){.count = bare};
     for (size_t i = 0; i < ours; i++) {
         b->ours[i] = i == 0 ? receiving_new(&b->peers, format_of(false, 0), PLAIN, false)
                             : receiving_share(b->ours[0]);
@@ -120,9 +134,11 @@ static void bed_populate(bed *b, size_t ours, size_t bare)
     }
     must_ok(tw_key_generate(b->suite->kem_id, NULL, NULL, &key));
     for (size_t i = 0; i < bare; i++) {
-        b->bare[i] = (by_hand){b->fn, raw_session(&b->stand, b->fn), b->object,
-                               bytes_of(key->public_key, key->kem->public_len), 32};
+        b->bare[i] = (by_hand){b->fn,     raw_session(&b->stand, b->fn),
+                               b->object, bytes_of(key->public_key, key->kem->public_len),
+                               32,        bare_rest_new(b->suite->kem_id)};
         b->together_bare.sides[i] = (side){by_hand_run, &b->bare[i]};
+        b->together_alone.sides[i] = (side){by_hand_alone_run, &b->bare[i]};
     }
     tw_key_free(key);
 }
@@ -134,6 +150,7 @@ static void bed_clear(bed *b)
     }
     for (size_t i = 0; i < b->together_bare.count; i++) {
         must(b->fn->C_CloseSession(b->bare[i].session) == CKR_OK);
+        bare_rest_free(b->bare[i].rest);
     }
     b->together_ours.count = b->together_bare.count = 0;
 }
@@ -158,6 +175,7 @@ static void token_rows(const plan *p, bed *b, const char *kem)
             bed_populate(b, thread_counts[i], thread_counts[i]);
             r.ours = side_of_together(&b->together_ours);
             r.bare = side_of_together(&b->together_bare);
+            r.alone = side_of_together(&b->together_alone);
             compare(p, &r);
             bed_clear(b);
         }
