@@ -58,14 +58,17 @@ static bool disturbs_none(tw_token *t)
 }
 
 /* Where nobody is disturbed, a try after the other may follow soon, and at once if the last one
- * helped: the module is down already, or it serves nobody. */
+ * helped: the module is down already, or it serves nobody. One that changed nothing, as with a
+ * module that is not ours, has not helped. */
 static bool restart_due(tw_token *t, loss rung)
 {
     bool due, useless = atomic_load(&t->gone) || rung == LOSS_KEYS;
     bool alone = atomic_load(&t->module->down) != CKR_OK || (useless && disturbs_none(t));
-    bool helped = atomic_load(&t->served) == atomic_load(&t->module->generation);
+    unsigned long generation = atomic_load(&t->module->generation);
+    bool helped;
 
     pthread_mutex_lock(&t->lock);
+    helped = atomic_load(&t->served) == generation && t->tried != generation;
     if (t->patience_ms == 0 || twp_time_passed(&t->calm)) {
         t->patience_ms = FIRST_PATIENCE_MS;
         due = true;
@@ -77,6 +80,7 @@ static bool restart_due(tw_token *t, loss rung)
         }
     }
     if (due) {
+        t->tried = generation;
         t->next_try = twp_time_in(FIRST_PATIENCE_MS);
         t->next_restart = twp_time_in(t->patience_ms);
         t->calm = twp_time_in(CALM_MS);

@@ -290,6 +290,7 @@ struct tw_token {
     size_t size, limit;     /* places in existence; how many there may be */
     struct timespec shrunk; /* when the token had no more sessions than `limit` */
     queue line;             /* for a place */
+    unsigned long tried;    /* the generation that was last to be ended by a restart */
     unsigned patience_ms;   /* the module is restarted not before next_restart, and from calm on */
     struct timespec next_try, next_restart, calm; /* as if it had never been */
     struct timespec gone_since, next_probe;       /* while it is: one call at a time looks, */

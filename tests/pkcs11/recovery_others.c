@@ -91,6 +91,36 @@ Test(others, all_tokens_of_a_module_come_back_together)
     finish();
 }
 
+/* Nor is it asked for at every use, where it cannot be had: only who initialised a module can
+ * restart it. */
+Test(others, a_module_of_someone_elses_is_seldom_initialised_again)
+{
+    CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
+    CK_FUNCTION_LIST *fn = stand_raw(&s);
+    struct timespec begun;
+    size_t before;
+
+    tw_key_free(keys[0]);
+    tw_token_free(tokens[0]);
+    must(fn->C_Initialize(&args) == CKR_OK);
+    must_ok(tw_token_open(stand_uri(&s, ""), &options[0], &tokens[0]));
+    must_ok(tw_token_find_key(tokens[0], stand_uri(&s, ";object=a"), NULL, 0, &keys[0]));
+    fault_script(&s, "C_DeriveKey 1 kill CKR_SESSION_HANDLE_INVALID\n"
+                     "C_FindObjectsInit * hide CKO_PRIVATE_KEY");
+    before = fault_count("C_Initialize");
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    for (int i = 0; i < 20; i++) {
+        must_err(TW_ERR_TOKEN_ABSENT, tw_key_check(keys[0]));
+    }
+    must(fault_count("C_Initialize") - before <= 1 + (size_t)ms_since(&begun) / 500);
+    fault_script(&s, "# shown");
+    must_ok(tw_key_check(keys[0]));
+    tw_key_free(keys[0]);
+    tw_token_free(tokens[0]);
+    must(fn->C_Finalize(NULL) == CKR_OK);
+    fault_clean(NULL);
+}
+
 /* --- Threads that hang, or look how long they do. --------------------------------------------- */
 
 typedef struct timed {
