@@ -62,9 +62,11 @@ static bool pause_for(joined *j, unsigned ms)
 }
 
 /* One that was open remembers itself which PIN was refused. But nobody is to be asked for one at
- * the token's own pad again and again, who did not ask for anything. */
+ * the token's own pad again and again, who did not ask for anything: not by one that is there and
+ * has not the key, either. */
 static bool is_back(member *m)
 {
+    unsigned long long logins = atomic_load(&m->token->counters.logins);
     tw_err err;
 
     if (m->key == NULL) {
@@ -74,7 +76,8 @@ static bool is_back(member *m)
     pthread_mutex_lock(&m->all->lock);
     m->err = err;
     m->aside = err != TW_OK;
-    m->lost = m->aside && err != TW_ERR_TOKEN_ABSENT &&
+    m->lost = m->aside &&
+              (err != TW_ERR_TOKEN_ABSENT || atomic_load(&m->token->counters.logins) != logins) &&
               (m->token->info.flags & CKF_PROTECTED_AUTHENTICATION_PATH) != 0;
     pthread_mutex_unlock(&m->all->lock);
     return err == TW_OK;
