@@ -38,26 +38,35 @@ tw_err twp_key_objects(const line *l, CK_OBJECT_CLASS class, const CK_ATTRIBUTE 
 
 /* --- Again, after a loss. --------------------------------------------------------- */
 
-/* A key whose public half the token does not hold, or not now beside it, can be recognised only
- * by using it: SoftHSM was seen to hide one object and not the other. */
-static tw_err is_same(op *o, const token_key *k, CK_OBJECT_HANDLE object, bool *same)
+/* What tells that an object is the key: the public half that is its, or beside it; where several
+ * private keys have the name, which all have the same beside them, its use as well; and its use
+ * alone where the token does not hold the half, or not now: SoftHSM was seen to hide one object and
+ * not the other. But not of one that says itself whose half it is. */
+typedef enum proof { BY_HALF, BY_BOTH, BY_USE } proof;
+
+static tw_err is_same(op *o, const token_key *k, CK_OBJECT_HANDLE object, proof by, bool *same)
 {
+    bool given = k->public_from == ORIGIN_CALLER, fits, inside;
     candidate c;
-    tw_err err = twp_key_examine(&o->line, object, &c);
+    tw_err err;
 
     *same = false;
+    if (by == BY_USE ? k->each_login && !given : given) {
+        return TW_OK;
+    }
+    err = twp_key_examine(&o->line, object, &c);
     if (err != TW_OK || c.curve != k->curve) {
         return err;
     }
-    if (k->public_from != ORIGIN_CALLER) {
-        *same = c.public_from != ORIGIN_NONE &&
-                memcmp(c.public_key, k->public_key, k->curve->public_len) == 0;
-        if (*same || k->each_login) {
-            return TW_OK;
-        }
+    fits = c.public_from != ORIGIN_NONE &&
+           memcmp(c.public_key, k->public_key, k->curve->public_len) == 0;
+    inside = c.public_from == ORIGIN_POINT || c.public_from == ORIGIN_INFO;
+    if (by == BY_HALF || (by == BY_BOTH && !fits) || (inside && !given)) {
+        *same = fits;
+        return TW_OK;
     }
     err = twp_key_compare(o, k, object, same);
-    return k->public_from != ORIGIN_CALLER && err == TW_ERR_TOKEN_POLICY ? TW_OK : err;
+    return !given && err == TW_ERR_TOKEN_POLICY ? TW_OK : err;
 }
 
 /* Private keys are hidden, not gone, when someone logs us out just now. */
@@ -98,6 +107,7 @@ static tw_err find_again(op *o, const token_key *k, CK_OBJECT_HANDLE *out)
     CK_OBJECT_HANDLE *objects;
     CK_ULONG n = 0;
     bool same = false;
+    proof half;
     size_t count;
     tw_err err;
 
@@ -108,9 +118,10 @@ static tw_err find_again(op *o, const token_key *k, CK_OBJECT_HANDLE *out)
         names[n++] = (CK_ATTRIBUTE){CKA_LABEL, k->label, k->label_len};
     }
     err = twp_key_objects(&o->line, CKO_PRIVATE_KEY, names, n, &objects, &count);
-    for (size_t i = 0; err == TW_OK && !same && i < count; i++) {
-        *out = objects[i];
-        err = is_same(o, k, *out, &same);
+    half = count > 1 && !k->each_login ? BY_BOTH : BY_HALF;
+    for (size_t i = 0; err == TW_OK && !same && i < 2 * count; i++) {
+        *out = objects[i < count ? i : i - count];
+        err = is_same(o, k, *out, i < count ? half : BY_USE, &same);
     }
     free(objects);
     return err == TW_OK && !same ? none_found(o) : err;

@@ -333,6 +333,48 @@ Test(ladder, a_module_of_others_is_not_finalised)
     must(fn->C_Finalize(NULL) == CKR_OK);
 }
 
+static void rename_key(CK_OBJECT_CLASS class, const char *from, const char *id, const char *label)
+{
+    CK_FUNCTION_LIST *fn = stand_raw(&s);
+    CK_SESSION_HANDLE session = raw_session(&s, fn);
+    CK_ATTRIBUTE names[] = {{CKA_ID, (void *)(uintptr_t)id, strlen(id)},
+                            {CKA_LABEL, (void *)(uintptr_t)label, strlen(label)}};
+
+    must(fn->C_SetAttributeValue(session, raw_find(fn, session, class, from), names, 2) == CKR_OK);
+    must(fn->C_CloseSession(session) == CKR_OK);
+}
+
+/* Another key of that label, which may not be used just so, is not used to find that out. */
+Test(ladder, a_key_is_found_by_its_public_half_before_any_other_is_used)
+{
+    uint8_t pk[TW_MAX_PUBLIC];
+
+    tw_key_free(key);
+    rename_key(CKO_PUBLIC_KEY, "a", "a\x10", "other");
+    key = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "b");
+    memcpy(pk, key->public_key, key->kem->public_len);
+    tw_key_free(key);
+    rename_key(CKO_PRIVATE_KEY, "b", "", "a");
+    rename_key(CKO_PUBLIC_KEY, "b", "", "a");
+    must_ok(tw_token_find_key(token, stand_uri(&s, ";object=a"), pk, 65, &key));
+    fault_script(&s, "C_DeriveKey 1 fail CKR_GENERAL_ERROR\n"
+                     "C_DeriveKey * key CKA_ID= CKR_USER_NOT_LOGGED_IN");
+    must_work();
+    finish();
+}
+
+/* Nor is one taken for it that has its public half beside it, being of its name. */
+Test(ladder, a_key_of_the_same_id_and_label_is_told_by_its_use)
+{
+    tw_key_free(key);
+    key = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "b");
+    rename_key(CKO_PRIVATE_KEY, "a", "b\x10", "b");
+    must_work();
+    fault_script(&s, "C_DeriveKey 1 fail CKR_GENERAL_ERROR");
+    must_work();
+    finish();
+}
+
 /* Tokens of ours on one module: what restarts for one brings the other along. */
 Test(ladder, a_restart_takes_the_other_tokens_of_the_module_along)
 {
