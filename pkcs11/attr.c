@@ -100,8 +100,8 @@ static tw_err find_some(const line *l, CK_OBJECT_HANDLE **out, size_t *count, CK
     return TW_OK;
 }
 
-tw_err twp_object_find(const line *l, CK_ATTRIBUTE *match, CK_ULONG match_count,
-                       CK_OBJECT_HANDLE **out, size_t *count)
+static tw_err search(const line *l, CK_ATTRIBUTE *match, CK_ULONG match_count, bool all,
+                     CK_OBJECT_HANDLE **out, size_t *count)
 {
     CK_ULONG got = 1;
     CK_RV rv = l->fn->C_FindObjectsInit(l->session, match, match_count);
@@ -112,7 +112,7 @@ tw_err twp_object_find(const line *l, CK_ATTRIBUTE *match, CK_ULONG match_count,
     if (rv != CKR_OK) {
         return twp_fail_rv(l->why, "C_FindObjectsInit", rv);
     }
-    while (err == TW_OK && got != 0) {
+    while (err == TW_OK && got != 0 && (all || *count == 0)) {
         err = find_some(l, out, count, &got);
     }
     rv = l->fn->C_FindObjectsFinal(l->session);
@@ -124,5 +124,22 @@ tw_err twp_object_find(const line *l, CK_ATTRIBUTE *match, CK_ULONG match_count,
         *out = NULL;
         *count = 0;
     }
+    return err;
+}
+
+tw_err twp_object_find(const line *l, CK_ATTRIBUTE *match, CK_ULONG match_count,
+                       CK_OBJECT_HANDLE **out, size_t *count)
+{
+    return search(l, match, match_count, true, out, count);
+}
+
+tw_err twp_object_any(const line *l, CK_ATTRIBUTE *match, CK_ULONG match_count, bool *any)
+{
+    CK_OBJECT_HANDLE *some;
+    size_t count;
+    tw_err err = search(l, match, match_count, false, &some, &count);
+
+    *any = count > 0;
+    free(some);
     return err;
 }

@@ -83,21 +83,19 @@ static tw_err none_found(op *o)
 {
     CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
     CK_ATTRIBUTE any = {CKA_CLASS, &class, sizeof(class)};
-    CK_OBJECT_HANDLE *objects = NULL;
-    size_t count = 0;
+    bool others = false;
     tw_err err = twp_private_seen(o);
 
     if (err == TW_OK) {
-        err = twp_object_find(&o->line, &any, 1, &objects, &count);
+        err = twp_object_any(&o->line, &any, 1, &others);
     }
     if (err != TW_OK) {
         return err;
     }
-    free(objects);
     (void)twp_fail_text(o->line.why, TW_ERR_TOKEN_ABSENT,
                         "the token no longer has the key: none of its name has its public half");
     /* SoftHSM whose files went away and came back shows none before it is initialised anew. */
-    o->line.why->loss = count > 0 ? LOSS_MODULE : LOSS_KEYS;
+    o->line.why->loss = others ? LOSS_MODULE : LOSS_KEYS;
     return TW_ERR_TOKEN_ABSENT;
 }
 

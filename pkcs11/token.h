@@ -199,9 +199,11 @@ tw_err twp_attr_get(const line *l, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE ty
 tw_err twp_attr_bool(const line *l, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, bool otherwise,
                      bool *out);
 
-/* twp_object_find gives the handles of all objects that match; free() them. */
+/* twp_object_find gives the handles of all objects that match; free() them. twp_object_any tells
+ * whether there is one, without going through all. */
 tw_err twp_object_find(const line *l, CK_ATTRIBUTE *match, CK_ULONG match_count,
                        CK_OBJECT_HANDLE **out, size_t *count);
+tw_err twp_object_any(const line *l, CK_ATTRIBUTE *match, CK_ULONG match_count, bool *any);
 
 /* --- token.c, pool.c, recover.c --------------------------------------------------- */
 
