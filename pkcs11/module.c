@@ -242,8 +242,10 @@ static bool wait_idle(module *m, const struct timespec *deadline)
     return true;
 }
 
-/* What was not finalised, whoever should have, may still be there, and stays whose it was. */
-static tw_err restart_idle(module *m, failure *why)
+/* What was not finalised, whoever should have, may still be there, and stays whose it was. A module
+ * that was, is begun twice, if the first fails: until it is up, all that it serves are without it.
+ */
+static tw_err restart_idle(module *m, const struct timespec *deadline, failure *why)
 {
     bool ours = m->owner, down = atomic_load(&m->down) != CKR_OK;
     CK_RV rv = ours ? m->fn->C_Finalize(NULL) : CKR_OK;
@@ -254,6 +256,9 @@ static tw_err restart_idle(module *m, failure *why)
         next_generation(m);
     }
     err = initialize(m, why);
+    if (err != TW_OK && over && !twp_time_passed(deadline)) {
+        err = initialize(m, why);
+    }
     if (m->owner) {
         return err;
     }
@@ -283,7 +288,7 @@ tw_err twp_module_restart(module *m, unsigned long generation, const struct time
     }
     pthread_mutex_lock(&m->life);
     if (idle && atomic_load(&m->generation) == generation) {
-        err = restart_idle(m, why);
+        err = restart_idle(m, deadline, why);
     }
     pthread_mutex_unlock(&m->life);
     atomic_store(&m->restarting, false);
