@@ -24,8 +24,17 @@ static tw_err find(const member *m, tw_key **out)
                              kem == NULL ? 0 : kem->public_len, out);
 }
 
+/* Nobody is to be asked at a token's own pad again and again, who did not ask for anything: not by
+ * one that is there and has not the key, either. */
+static bool asks_in_vain(const tw_token *t, unsigned long long logins_before, tw_err err)
+{
+    return (t->info.flags & CKF_PROTECTED_AUTHENTICATION_PATH) != 0 &&
+           (err != TW_ERR_TOKEN_ABSENT || atomic_load(&t->counters.logins) != logins_before);
+}
+
 tw_err twp_member_open(member *m)
 {
+    unsigned long long logins = atomic_load(&m->token->counters.logins);
     tw_key *key = NULL;
     tw_err err = m->token->module == NULL ? twp_token_arrive(m->token) : TW_OK;
 
@@ -40,7 +49,7 @@ tw_err twp_member_open(member *m)
     m->err = err;
     m->aside = err != TW_OK;
     m->lost = err == TW_ERR_TOKEN_PIN || err == TW_ERR_TOKEN_POLICY || err == TW_ERR_KEY ||
-              err == TW_ERR_INVALID;
+              err == TW_ERR_INVALID || (m->aside && asks_in_vain(m->token, logins, err));
     pthread_mutex_unlock(&m->all->lock);
     return err;
 }
@@ -61,9 +70,7 @@ static bool pause_for(joined *j, unsigned ms)
     return going_on;
 }
 
-/* One that was open remembers itself which PIN was refused. But nobody is to be asked for one at
- * the token's own pad again and again, who did not ask for anything: not by one that is there and
- * has not the key, either. */
+/* One that was open remembers itself which PIN was refused. */
 static bool is_back(member *m)
 {
     unsigned long long logins = atomic_load(&m->token->counters.logins);
@@ -76,9 +83,7 @@ static bool is_back(member *m)
     pthread_mutex_lock(&m->all->lock);
     m->err = err;
     m->aside = err != TW_OK;
-    m->lost = m->aside &&
-              (err != TW_ERR_TOKEN_ABSENT || atomic_load(&m->token->counters.logins) != logins) &&
-              (m->token->info.flags & CKF_PROTECTED_AUTHENTICATION_PATH) != 0;
+    m->lost = m->aside && asks_in_vain(m->token, logins, err);
     pthread_mutex_unlock(&m->all->lock);
     return err == TW_OK;
 }

@@ -217,10 +217,25 @@ static void nobody_is_asked_at_a_pin_pad_for_a_probe(void)
     must_ok(tw_key_check(j.key));
 }
 
+static const char pad[] = "C_GetTokenInfo * set CKF_PROTECTED_AUTHENTICATION_PATH\n"
+                          "C_Login * pinpad " STAND_PIN "\n%s";
+
+static void nor_where_the_token_never_had_the_key(void)
+{
+    size_t before;
+
+    join_begin(&j, true);
+    fault_script(&j.s, pad, "C_FindObjectsInit * hide CKO_PRIVATE_KEY\n");
+    must_ok(tw_token_join(j.members, 2, &j.key));
+    before = fault_count("C_Login");
+    must(before > 0);
+    sleep(1);
+    must_size(before, fault_count("C_Login"));
+    must_ok(tw_key_check(j.key));
+}
+
 static void nor_where_the_token_is_there_without_the_key(void)
 {
-    static const char pad[] = "C_GetTokenInfo * set CKF_PROTECTED_AUTHENTICATION_PATH\n"
-                              "C_Login * pinpad " STAND_PIN "\n%s";
     size_t before;
 
     join_begin(&j, true);
@@ -372,6 +387,7 @@ int main(void)
         a_refused_pin_is_sent_once,
         one_refused_by_a_code_of_the_vendors_is_sent_twice,
         nobody_is_asked_at_a_pin_pad_for_a_probe,
+        nor_where_the_token_never_had_the_key,
         nor_where_the_token_is_there_without_the_key,
         one_that_hangs_gets_no_more,
         it_is_a_senders_identity_too,
