@@ -228,6 +228,16 @@ Test(recover, restarts_a_module_of_its_own_when_an_error_lasts)
     finish();
 }
 
+Test(recover, from_a_module_that_fails_once_to_come_up)
+{
+    shim_says((shim_rule){SHIM_DeriveKey, 1, 2, CKR_DEVICE_ERROR, 0, NULL});
+    shim_says((shim_rule){SHIM_Initialize, 1, 1, CKR_GENERAL_ERROR, 0, NULL});
+    must_recover();
+    must_size(1, shim_state()->calls[SHIM_Finalize]);
+    must_size(2, shim_state()->calls[SHIM_Initialize]);
+    finish();
+}
+
 Test(recover, does_not_restart_again_and_again)
 {
     time_t began = time(NULL);

@@ -262,16 +262,6 @@ Test(ladder, an_error_that_lasts_restarts_the_module_once)
     finish();
 }
 
-Test(ladder, a_module_that_fails_once_to_come_up_costs_nothing)
-{
-    fault_script(&s, "C_DeriveKey ! fail CKR_DEVICE_ERROR\n"
-                     "C_Initialize 1 fail CKR_GENERAL_ERROR");
-    must_work();
-    must_size(1, count("C_Finalize"));
-    must_size(2, count("C_Initialize"));
-    finish();
-}
-
 /* Meanwhile its tokens are absent, whatever it says of that. */
 Test(ladder, a_module_that_does_not_come_up_is_tried_again)
 {
