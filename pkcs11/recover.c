@@ -89,7 +89,7 @@ static bool restart_due(tw_token *t, loss rung)
     return due;
 }
 
-static bool restart(tw_token *t, const attempt *a, loss rung, failure *why)
+static bool restart(tw_token *t, attempt *a, loss rung, failure *why)
 {
     failure failed = {0};
 
@@ -108,7 +108,22 @@ static bool restart(tw_token *t, const attempt *a, loss rung, failure *why)
         }
         return false;
     }
+    a->restarted = true;
     return find_slot(t, a->deadline, why);
+}
+
+/* Where it helps, the next may follow as soon as the second did. */
+void twp_recover_helped(tw_token *t, const attempt *a)
+{
+    if (atomic_load(&t->served) != a->before.generation) {
+        atomic_store(&t->served, a->before.generation);
+    }
+    if (a->restarted) {
+        pthread_mutex_lock(&t->lock);
+        t->patience_ms = FIRST_PATIENCE_MS;
+        t->next_restart = t->next_try;
+        pthread_mutex_unlock(&t->lock);
+    }
 }
 
 /* Whether a session alone may be the matter: a device error often is no more. */
@@ -121,7 +136,7 @@ static loss first_rung(tw_token *t, const attempt *a, const failure *why)
 
 /* One of the higher rungs. A slot that is gone for good is worth a restart only if that disturbs no
  * other token: some modules look for slots at no other time. */
-static bool climb(tw_token *t, const attempt *a, loss rung, failure *why)
+static bool climb(tw_token *t, attempt *a, loss rung, failure *why)
 {
     if (rung == LOSS_SLOT && find_slot(t, a->deadline, why)) {
         return true;
@@ -147,7 +162,7 @@ static bool begin_epoch(tw_token *t, const attempt *a)
     return true;
 }
 
-bool twp_recover(tw_token *t, const attempt *a, failure *why)
+bool twp_recover(tw_token *t, attempt *a, failure *why)
 {
     loss rung = first_rung(t, a, why);
     bool again;

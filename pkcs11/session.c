@@ -154,8 +154,8 @@ static tw_err run(tw_token *t, attempt *a, tw_err (*fn)(op *o, void *arg), void 
         *why = (failure){0};
         a->before = twp_era_now(t);
         err = attempt_once(t, fn, arg, a, why);
-        if (err == TW_OK && atomic_load(&t->served) != a->before.generation) {
-            atomic_store(&t->served, a->before.generation);
+        if (err == TW_OK) {
+            twp_recover_helped(t, a);
         }
         if (err == TW_OK || a->how == RUN_ONCE || !twp_recover(t, a, why)) {
             return err == TW_OK ? TW_OK : why->err;

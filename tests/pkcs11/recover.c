@@ -228,6 +228,18 @@ Test(recover, restarts_a_module_of_its_own_when_an_error_lasts)
     finish();
 }
 
+/* The pauses between them grow only where they do not help. */
+Test(recover, from_errors_that_last_until_each_restart)
+{
+    for (int i = 0; i < 4; i++) {
+        shim_clear();
+        shim_says((shim_rule){SHIM_DeriveKey, 1, 2, CKR_DEVICE_ERROR, 0, NULL});
+        must_recover();
+        usleep(600000);
+    }
+    finish();
+}
+
 Test(recover, from_a_module_that_fails_once_to_come_up)
 {
     shim_says((shim_rule){SHIM_DeriveKey, 1, 2, CKR_DEVICE_ERROR, 0, NULL});
