@@ -8,7 +8,7 @@
  *
  * sources: src/message/body.c src/base/bytes.c src/base/varint.c src/hpke/backend.c
  * unwind: 12
- * unwindset: set_bytes.0:101
+ * unwindset: set_bytes$link1.0:101
  * break: src/message/sealer.c: s/tw_add(in_len \/ body->max_chunk, 1)/in_len \/ body->max_chunk/
  * break: src/message/sealer.c: s/final ? 0 : len + body->tag_len/len + body->tag_len/
  * break: src/message/sealer.c: s/in_len > (final ? most : 0)/in_len > 0/
