@@ -237,7 +237,8 @@ static bool has_names(int argc, char **argv)
     return found;
 }
 
-/* Whatever stands around it, a PIN does not get into what is shown of a URI. */
+/* Whatever stands around it, a PIN does not get into what is shown of a URI. What stands there is
+ * shown, be it the PIN's own letters, which the fuzzer knows by now. */
 static void uri_without_pin(bytes in)
 {
     static const char *const between[] = {"?", "&", ";"};
@@ -247,6 +248,9 @@ static void uri_without_pin(bytes in)
 
     memcpy(before, first.data, first.len);
     memcpy(after, second.data, second.len);
+    if (strstr(before, WORDS_PIN) != NULL || strstr(after, WORDS_PIN) != NULL) {
+        return;
+    }
     (void)snprintf(uri, sizeof(uri), "pkcs11:%s%spin-value=" WORDS_PIN "%s%s", before,
                    between[first.len % 3], between[second.len % 3], after);
     shown = uri_for_message(uri);

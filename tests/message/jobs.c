@@ -111,7 +111,7 @@ static void seals_and_opens_the_same_bytes(void)
         peers p;
 
         start(&p, all_aeads[a]);
-        for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        for (size_t i = a; i < sizeof(lengths) / sizeof(lengths[0]); i += a == 0 ? 1 : 4) {
             must_be_the_same(&p, (kind)(i % KINDS), 0, bytes_noise(lengths[i], 1), 0);
             bytes_release(mark);
         }
