@@ -27,7 +27,7 @@ tw_err twp_key_agree(op *o, void *arg)
     if (err == TW_OK && atomic_load(&o->token->module->logins) != o->session->era.logins) {
         err = twp_fail_text(o->line.why, TW_ERR_TOKEN_FAILED,
                             "a new login came before the key was used: it may have been another");
-        o->line.why->loss = LOSS_SESSION;
+        o->line.why->loss = LOSS_HANDLE;
     }
     return err;
 }

@@ -276,8 +276,9 @@ tw_err twp_session_login(tw_token *t, op *o)
     CK_TOKEN_INFO info = {0};
     tw_err err;
 
+    /* Logged in or not: the slot may have got another token, which knows nothing of ours. */
     if (t->anonymous || twp_session_is_user(t, s)) {
-        return TW_OK;
+        return token_info(t, &info, why);
     }
     if (!twp_turn_take(&t->login, o->deadline)) {
         return twp_fail_text(why, TW_ERR_TOKEN_BUSY,

@@ -35,8 +35,8 @@ typedef struct init_args {
     void *behind;
 } init_args;
 
-/* A module that cannot lock by itself is called by one thread at a time. No flag forbids
- * it to make threads: opencryptoki refuses that. */
+/* A module that cannot lock by itself is called by one thread at a time, and still is when it turns
+ * out to be initialised. No flag forbids it to make threads: opencryptoki refuses that. */
 static CK_RV call_initialize(module *m)
 {
     init_args args = {0};
@@ -45,7 +45,9 @@ static CK_RV call_initialize(module *m)
     args.standard.flags = CKF_OS_LOCKING_OK;
     args.standard.pReserved = m->init_args;
     rv = m->fn->C_Initialize(&args);
-    atomic_store(&m->serial, rv == CKR_CANT_LOCK);
+    if (rv != CKR_CRYPTOKI_ALREADY_INITIALIZED) {
+        atomic_store(&m->serial, rv == CKR_CANT_LOCK);
+    }
     if (rv == CKR_CANT_LOCK) {
         args.standard.flags = 0;
         rv = m->fn->C_Initialize(m->init_args == NULL ? NULL : &args);
@@ -84,14 +86,15 @@ static tw_err initialize(module *m, failure *why)
     return why->err;
 }
 
+/* One that is down has nobody in it: they are turned away. */
 tw_err twp_module_start(module *m, failure *why)
 {
     tw_err err = TW_OK;
 
     pthread_mutex_lock(&m->life);
-    if (!m->started) {
+    if (!m->started || atomic_load(&m->down) != CKR_OK) {
         err = initialize(m, why);
-        m->started = err == TW_OK;
+        m->started = m->started || err == TW_OK;
         atomic_store(&m->process, twp_process());
     }
     pthread_mutex_unlock(&m->life);
@@ -129,7 +132,7 @@ static tw_err after_fork(module *m, const struct timespec *deadline, failure *wh
         next_generation(m);
         atomic_store(&m->in_flight, 0);
         atomic_store(&m->gone, 0);
-        atomic_store(&m->restarting, false);
+        atomic_store(&m->restarting, NOT_RESTARTING);
         twp_turn_init(&m->calls);
         err = initialize(m, why);
         if (err == TW_OK && !m->owner && ours) {
@@ -155,32 +158,40 @@ static void pause_shortly(void)
     nanosleep(&pause, NULL);
 }
 
-/* A restart is over in milliseconds, unless a call hangs and keeps it waiting: then all
- * others fail soon instead of waiting with it. */
-static bool wait_for_restart(module *m, const struct timespec *deadline)
+/* A call that hangs keeps a restart waiting: then all others fail soon instead of waiting with it.
+ * Once it has begun it takes as long as the module does. */
+static tw_err wait_for_restart(module *m, const struct timespec *deadline, failure *why)
 {
     struct timespec grace = twp_time_in(RESTART_GRACE_MS);
+    unsigned phase;
 
-    while (atomic_load(&m->restarting)) {
-        if (twp_time_passed(&grace) || (deadline != NULL && twp_time_passed(deadline))) {
-            return false;
+    while ((phase = atomic_load(&m->restarting)) != NOT_RESTARTING) {
+        if (phase == BEFORE_RESTART && twp_time_passed(&grace)) {
+            return twp_fail_text(why, TW_ERR_TOKEN_FAILED,
+                                 "the module is to be restarted, and a call that hangs keeps it");
+        }
+        if (deadline != NULL && twp_time_passed(deadline)) {
+            return twp_fail_text(why, TW_ERR_TOKEN_FAILED,
+                                 "the module is being restarted, which takes too long");
         }
         pause_shortly();
     }
-    return true;
+    return TW_OK;
 }
 
 static tw_err count_in(module *m, const struct timespec *deadline, failure *why)
 {
     for (;;) {
+        tw_err err;
+
         atomic_fetch_add(&m->in_flight, 1);
-        if (!atomic_load(&m->restarting)) {
+        if (atomic_load(&m->restarting) == NOT_RESTARTING) {
             return TW_OK;
         }
         atomic_fetch_sub(&m->in_flight, 1);
-        if (!wait_for_restart(m, deadline)) {
-            return twp_fail_text(why, TW_ERR_TOKEN_FAILED,
-                                 "the module is to be restarted, and a call that hangs keeps it");
+        err = wait_for_restart(m, deadline, why);
+        if (err != TW_OK) {
+            return err;
         }
     }
 }
@@ -271,26 +282,42 @@ static tw_err restart_idle(module *m, const struct timespec *deadline, failure *
     return err;
 }
 
+/* False: not this one's to restart, as `*err` says. */
+static bool begin_restart(module *m, unsigned long generation, const struct timespec *deadline,
+                          tw_err *err, failure *why)
+{
+    unsigned none = NOT_RESTARTING;
+
+    *err = TW_OK;
+    while (!atomic_compare_exchange_strong(&m->restarting, &none, BEFORE_RESTART)) {
+        *err = wait_for_restart(m, deadline, why);
+        if (*err != TW_OK || atomic_load(&m->generation) != generation) {
+            return false;
+        }
+        none = NOT_RESTARTING;
+    }
+    return true;
+}
+
 tw_err twp_module_restart(module *m, unsigned long generation, const struct timespec *deadline,
                           failure *why)
 {
-    bool idle = false;
-    tw_err err = TW_OK;
+    tw_err err;
 
-    if (atomic_exchange(&m->restarting, true)) {
-        return twp_fail_text(why, TW_ERR_TOKEN_FAILED, "the module is being restarted: try again");
+    if (!begin_restart(m, generation, deadline, &err, why)) {
+        return err;
     }
-    if (!wait_idle(m, deadline)) {
+    if (wait_idle(m, deadline)) {
+        atomic_store(&m->restarting, IN_RESTART);
+        pthread_mutex_lock(&m->life);
+        if (atomic_load(&m->generation) == generation) {
+            err = restart_idle(m, deadline, why);
+        }
+        pthread_mutex_unlock(&m->life);
+    } else {
         err = twp_fail_text(why, TW_ERR_TOKEN_FAILED,
                             "the module failed, and a call that hangs keeps it from a restart");
-    } else {
-        idle = true;
     }
-    pthread_mutex_lock(&m->life);
-    if (idle && atomic_load(&m->generation) == generation) {
-        err = restart_idle(m, deadline, why);
-    }
-    pthread_mutex_unlock(&m->life);
-    atomic_store(&m->restarting, false);
+    atomic_store(&m->restarting, NOT_RESTARTING);
     return err;
 }

@@ -135,14 +135,15 @@ static loss first_rung(tw_token *t, const attempt *a, const failure *why)
 }
 
 /* One of the higher rungs. A slot that is gone for good is worth a restart only if that disturbs no
- * other token: some modules look for slots at no other time. */
+ * other token: some modules look for slots at no other time. A module that is down serves nobody,
+ * whatever it is wanted for. */
 static bool climb(tw_token *t, attempt *a, loss rung, failure *why)
 {
     if (rung == LOSS_SLOT && find_slot(t, a->deadline, why)) {
         return true;
     }
-    return a->how == RUN_RETRY && (rung >= LOSS_MODULE || disturbs_none(t)) &&
-           restart(t, a, rung, why);
+    return (a->how == RUN_RETRY || atomic_load(&t->module->down) != CKR_OK) &&
+           (rung >= LOSS_MODULE || disturbs_none(t)) && restart(t, a, rung, why);
 }
 
 static void recovered(tw_token *t)
@@ -169,6 +170,9 @@ bool twp_recover(tw_token *t, attempt *a, failure *why)
 
     if (rung == LOSS_NONE || a->number >= MOST_ATTEMPTS) {
         return false;
+    }
+    if (rung == LOSS_HANDLE) {
+        return true;
     }
     if (rung == LOSS_SESSION) {
         return begin_epoch(t, a);

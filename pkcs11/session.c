@@ -138,7 +138,7 @@ static tw_err attempt_once(tw_token *t, tw_err (*fn)(op *o, void *arg), void *ar
     }
     a->before = o.session->era;
     err = fn(&o, arg);
-    if (o.broken || (err != TW_OK && why->loss != LOSS_NONE)) {
+    if (o.broken || (err != TW_OK && why->loss > LOSS_HANDLE)) {
         twp_session_close(t, o.session);
     }
     twp_module_leave(t->module);

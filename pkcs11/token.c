@@ -76,18 +76,34 @@ tw_err twp_token_new(const char *uri, const tw_token_options *options, tw_token 
     return err;
 }
 
+/* Waits for a restart, which may not end them. */
+static bool enter_to_close(tw_token *t)
+{
+    struct timespec deadline = twp_time_in(t->opt.deadline_ms);
+    bool restarting;
+
+    do {
+        failure why = {0};
+
+        restarting = atomic_load(&t->module->restarting) != NOT_RESTARTING;
+        if (twp_module_enter(t->module, &deadline, &why) == TW_OK) {
+            return true;
+        }
+    } while (restarting && !twp_time_passed(&deadline));
+    return false;
+}
+
 /* A child that never used it has none of its own. A module that cannot be entered (a child that
  * could not initialise it) has no sessions of ours left to close. */
 void twp_token_leave(tw_token *t)
 {
     module *m = t->module;
     bool here = atomic_load(&t->process) == twp_process();
-    failure why = {0};
 
     if (here) {
         twp_token_is_gone(t, false);
     }
-    if (here && twp_module_enter(m, NULL, &why) == TW_OK) {
+    if (here && enter_to_close(t)) {
         twp_pool_clear(t);
         twp_module_leave(m);
     } else {

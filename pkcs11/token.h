@@ -25,6 +25,7 @@
 /* What was lost, and with it the rung of the ladder that may bring it back. */
 typedef enum loss {
     LOSS_NONE,    /* nothing: the token said no */
+    LOSS_HANDLE,  /* a login came in between: the same again, with the handle found anew */
     LOSS_SESSION, /* a session, the login or a handle: open, log in and find again */
     LOSS_SLOT,    /* the device: look through the slots for it */
     LOSS_MODULE,  /* perhaps the module itself: a new session, then initialise it anew */
@@ -121,6 +122,9 @@ void twp_turn_give(turn *u);
 
 /* --- module.c, load.c --------------------------------------------------------------- */
 
+/* How far a restart is: the calls in flight may hang, and then it comes to nothing. */
+enum { NOT_RESTARTING, BEFORE_RESTART, IN_RESTART };
+
 /* A module is one per process, however many tokens of ours it serves. `generation`
  * counts its initialisations: what belongs to an older one is gone. */
 typedef struct module {
@@ -141,7 +145,7 @@ typedef struct module {
     atomic_ulong generation, logins; /* so far; a login before it is tried */
     atomic_ulong down;               /* CKR_OK, or why C_Initialize failed: it is not called */
     atomic_uint in_flight;           /* threads between enter and leave */
-    atomic_bool restarting;          /* new ones are turned away */
+    atomic_uint restarting;          /* one of these: new ones have to wait */
 } module;
 
 /* twp_module_get loads and initialises the module at `path`; each get or hold has its put. */
@@ -154,19 +158,19 @@ void twp_module_put(module *m);
 tw_err twp_module_get_all(const char *name, const char *init_args, module ***out, size_t *count,
                           const settings *skipped, failure *why);
 
-/* twp_module_start initialises it unless it is; twp_module_stop finalises it if it is ours, and
+/* twp_module_start initialises it unless it is up; twp_module_stop finalises it if it is ours, and
  * has no user but who calls. */
 tw_err twp_module_start(module *m, failure *why);
 void twp_module_stop(module *m);
 
 /* Every call of a module's functions lies between enter and leave. enter brings the
- * module up again in a forked child, and fails while it is being restarted; it waits no longer
- * than until the deadline (NULL: there is none). */
+ * module up again in a forked child. While it is being restarted enter waits, but no longer than
+ * until the deadline (NULL: there is none), and half a second for calls that keep the restart. */
 tw_err twp_module_enter(module *m, const struct timespec *deadline, failure *why);
 void twp_module_leave(module *m);
 
 /* twp_module_restart initialises the module anew once no call is in flight, unless it has
- * left that generation. One that is not ours is never finalised. */
+ * left that generation, or does while another is at it. One that is not ours is never finalised. */
 tw_err twp_module_restart(module *m, unsigned long generation, const struct timespec *deadline,
                           failure *why);
 

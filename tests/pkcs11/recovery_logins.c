@@ -360,3 +360,36 @@ Test(logins, a_pin_refused_for_one_use_is_not_sent_for_the_next)
     must_size(1, logins());
     leave();
 }
+
+/* --- Where no session says whether it is a user's. ---------------------------------------------
+ */
+
+static void *use_thrice(void *arg)
+{
+    tw_err *err = arg;
+
+    for (int i = 0; i < 3 && *err == TW_OK; i++) {
+        *err = tw_key_check(key);
+    }
+    return NULL;
+}
+
+/* Each session logs in once, and each login ends the handles of all: that is no reason to begin all
+ * sessions anew. */
+Test(logins, of_sessions_that_do_not_say_come_once)
+{
+    enum { THREADS = 4 };
+    pthread_t threads[THREADS];
+    tw_err errs[THREADS] = {TW_OK};
+
+    fault_script(&s, "C_GetSessionInfo * fail CKR_FUNCTION_NOT_SUPPORTED\nC_DeriveKey * wait 50");
+    for (size_t i = 0; i < THREADS; i++) {
+        must(pthread_create(&threads[i], NULL, use_thrice, &errs[i]) == 0);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        must(pthread_join(threads[i], NULL) == 0);
+        must_ok(errs[i]);
+    }
+    must(logins() <= THREADS);
+    finish();
+}

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -148,6 +149,12 @@ static void begin(timed *t, size_t token)
     must(pthread_create(&t->thread, NULL, use, t) == 0);
 }
 
+static void join_well(timed *t)
+{
+    must(pthread_join(t->thread, NULL) == 0);
+    must_ok(t->err);
+}
+
 static void wait_for_calls(const char *function, size_t count)
 {
     for (int i = 0; fault_count(function) < count; i++) {
@@ -156,9 +163,9 @@ static void wait_for_calls(const char *function, size_t count)
     }
 }
 
-/* The first waits for all calls of the module to end, the second has no time for that: it would
- * be half a second, whatever else the machine has to do. */
-Test(others, who_has_little_time_does_not_wait_for_anothers_restart)
+/* The first waits for all calls of the module to end, which may be never: whoever comes meanwhile
+ * gives it half a second, whatever time he has. */
+Test(others, nobody_waits_long_for_a_restart_that_a_call_keeps)
 {
     static timed hanging, restarting, quick;
     size_t before;
@@ -168,7 +175,7 @@ Test(others, who_has_little_time_does_not_wait_for_anothers_restart)
     tw_token_free(tokens[0]);
     must_ok(tw_token_open(stand_uri(&s, ""), &options[0], &tokens[0]));
     must_ok(tw_token_find_key(tokens[0], stand_uri(&s, ";object=a"), NULL, 0, &keys[0]));
-    s.options.deadline_ms = 50;
+    s.options.deadline_ms = 30000;
     open_token(1, TESTS_FAULT);
     before = fault_count("C_DeriveKey");
     fault_script(&s, "C_DeriveKey 1 wait %d\nC_DeriveKey 2-3 fail CKR_DEVICE_ERROR", HANG_MS);
@@ -177,17 +184,138 @@ Test(others, who_has_little_time_does_not_wait_for_anothers_restart)
     begin(&restarting, 0);
     wait_for_calls("C_DeriveKey", before + 3);
     usleep(100000);
-    for (int i = 0; i == 0 || quick.ms >= 500; i++) {
-        must(i < 10);
+    for (int i = 0; i == 0 || quick.ms >= 5000; i++) {
+        must(i < 3);
         begin(&quick, 1);
         must(pthread_join(quick.thread, NULL) == 0);
         must_err(TW_ERR_TOKEN_FAILED, quick.err);
     }
     fault_script(&s, "# goes on");
-    must(pthread_join(hanging.thread, NULL) == 0);
-    must(pthread_join(restarting.thread, NULL) == 0);
-    must_ok(hanging.err);
-    must_ok(restarting.err);
+    join_well(&hanging);
+    join_well(&restarting);
+    finish();
+}
+
+/* The other waits for it as long as it takes, and who needs a restart too takes this one. */
+Test(others, a_restart_that_takes_long_fails_nobody)
+{
+    static timed restarting, meanwhile, needy;
+    size_t before = fault_count("C_Initialize"), restarts = fault_count("C_Finalize");
+
+    open_token(1, TESTS_FAULT);
+    fault_script(&s, "C_DeriveKey ! fail CKR_DEVICE_ERROR\nC_Initialize * wait 1200");
+    begin(&needy, 1);
+    begin(&restarting, 0);
+    wait_for_calls("C_Initialize", before + 1);
+    begin(&meanwhile, 1);
+    join_well(&meanwhile);
+    join_well(&restarting);
+    join_well(&needy);
+    must_size(restarts + 1, fault_count("C_Finalize"));
+    finish();
+}
+
+/* Which may come to nothing, and leave its sessions open. */
+Test(others, a_token_is_not_freed_before_it_can_close_its_sessions)
+{
+    static timed hanging, restarting;
+    size_t before, closed;
+
+    open_token(1, TESTS_FAULT);
+    before = fault_count("C_DeriveKey");
+    fault_script(&s, "C_DeriveKey 1 wait %d\nC_DeriveKey 2-3 fail CKR_DEVICE_ERROR", 1200);
+    begin(&hanging, 0);
+    wait_for_calls("C_DeriveKey", before + 1);
+    begin(&restarting, 0);
+    wait_for_calls("C_DeriveKey", before + 3);
+    usleep(100000);
+    closed = fault_count("C_CloseSession");
+    tw_key_free(keys[1]);
+    tw_token_free(tokens[1]);
+    keys[1] = NULL;
+    tokens[1] = NULL;
+    must(fault_count("C_CloseSession") > closed || fault_count("C_Finalize") > 0);
+    join_well(&hanging);
+    join_well(&restarting);
+    finish();
+}
+
+/* It serves nobody, so whatever wants it may bring it up. */
+Test(others, a_module_that_is_down_comes_up_for_who_opens_or_looks)
+{
+    static const char down[] = "C_DeriveKey * fail CKR_DEVICE_ERROR\n"
+                               "C_Initialize * fail CKR_GENERAL_ERROR";
+
+    fault_script(&s, down);
+    must(tw_key_check(keys[0]) != TW_OK);
+    fault_script(&s, "# well again");
+    open_token(1, TESTS_FAULT);
+    fault_script(&s, down);
+    must(tw_key_check(keys[0]) != TW_OK);
+    fault_script(&s, "# well again");
+    usleep(600000); /* not again at once */
+    tw_key_free(keys[0]);
+    must_ok(tw_token_find_key(tokens[0], "pkcs11:object=a", NULL, 0, &keys[0]));
+    finish();
+}
+
+Test(others, a_module_that_cannot_lock_cannot_after_a_failed_restart)
+{
+    static const char cannot_lock[] = "C_Initialize * flag CKF_OS_LOCKING_OK CKR_CANT_LOCK\n";
+    static timed both[TOKENS];
+
+    tw_key_free(keys[0]);
+    tw_token_free(tokens[0]);
+    fault_script(&s, "%s", cannot_lock);
+    must_ok(tw_token_open(stand_uri(&s, ""), &options[0], &tokens[0]));
+    must_ok(tw_token_find_key(tokens[0], stand_uri(&s, ";object=a"), NULL, 0, &keys[0]));
+    fault_script(&s, "C_DeriveKey * fail CKR_DEVICE_ERROR\nC_Finalize * fail CKR_GENERAL_ERROR");
+    must_err(TW_ERR_TOKEN_FAILED, tw_key_check(keys[0]));
+    fault_script(&s, "C_DeriveKey * wait 100");
+    for (size_t i = 0; i < TOKENS; i++) {
+        begin(&both[i], 0);
+    }
+    for (size_t i = 0; i < TOKENS; i++) {
+        join_well(&both[i]);
+    }
+    must_size(1, fault_count("most calls in flight"));
+    finish();
+}
+
+/* --- Two slots. ------------------------------------------------------------------------------- */
+
+static CK_SLOT_ID slot_of(const char *label)
+{
+    CK_FUNCTION_LIST *fn = stand_raw(&s);
+    CK_SLOT_ID slots[TOKENS + 1];
+    CK_ULONG count = TOKENS + 1, i = 0;
+    CK_TOKEN_INFO info = {0};
+
+    must(fn->C_GetSlotList(CK_TRUE, slots, &count) == CKR_OK);
+    for (; memcmp(info.label, label, strlen(label)) != 0; i++) {
+        must(i < count && fn->C_GetTokenInfo(slots[i], &info) == CKR_OK);
+    }
+    return slots[i - 1];
+}
+
+/* The first moves to where the second was, and logs in there: the second's sessions, of that
+ * slot's number, would be users' at once, and of the first. */
+Test(others, a_session_in_another_tokens_slot_is_not_used)
+{
+    CK_SLOT_ID slots[TOKENS] = {slot_of(labels[0]), slot_of(labels[1])};
+    size_t first = slots[0] < slots[1] ? 0 : 1;
+    tw_key *found;
+
+    open_token(1, TESTS_FAULT);
+    fault_script(&s, "* * slots %lu\nC_DeriveKey 1 kill CKR_DEVICE_REMOVED",
+                 slots[!first] - slots[first]);
+    must_ok(tw_key_check(keys[first]));
+    fault_script(&s, "* * slots %lu\nC_FindObjectsInit 1 kill CKR_SESSION_HANDLE_INVALID",
+                 slots[!first] - slots[first]);
+    must_ok(tw_token_find_key(tokens[!first], "pkcs11:object=a", NULL, 0, &found));
+    must(memcmp(keys[!first]->public_key, found->public_key, found->kem->public_len) == 0);
+    tw_key_free(found);
+    fault_script(&s, "# as it was");
     finish();
 }
 
@@ -245,8 +373,7 @@ Test(others, an_initialisation_that_hangs_keeps_no_other_module)
     wait_for_calls("C_Initialize", before + 1);
     the_other_recovers_in_time();
     fault_script(&s, "# goes on");
-    must(pthread_join(restarting.thread, NULL) == 0);
-    must_ok(restarting.err);
+    join_well(&restarting);
     finish();
 }
 

@@ -51,8 +51,8 @@ static CK_RV session_info(CK_SESSION_HANDLE handle, CK_SESSION_INFO *out)
 static CK_RV token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *out)
 {
     must(slot == SLOT);
-    (void)out;
-    return CKR_DEVICE_ERROR;
+    *out = token.info;
+    return token.anonymous ? CKR_OK : CKR_DEVICE_ERROR;
 }
 
 static CK_FUNCTION_LIST functions = {.C_OpenSession = open_session,
