@@ -11,9 +11,9 @@
 typedef struct stream {
     input *in;
     output *out;
-    bool eager;   /* fill what is to be filled as long as nothing has to be waited for */
-    int errnum;   /* of the callback that failed */
-    bool reading; /* which one */
+    bool eager;       /* fill what is to be filled as long as nothing has to be waited for */
+    int read_errnum;
+    int write_errnum; /* also of what was under way when a read failed */
 } stream;
 
 #define DEFAULT_JOBS 4
@@ -40,8 +40,7 @@ static tw_err read_some(void *arg, uint8_t *buf, size_t cap, size_t *len)
         *len += n > 0 ? (size_t)n : 0;
     } while (n > 0 && *len < cap && s->eager && input_is_ready(s->in));
     if (n < 0 && *len == 0) {
-        s->errnum = errno;
-        s->reading = true;
+        s->read_errnum = errno;
         return TW_ERR_IO;
     }
     progress_update();
@@ -57,8 +56,8 @@ static tw_err write_all(void *arg, const uint8_t *buf, size_t len)
 {
     stream *s = arg;
 
-    s->errnum = output_write(s->out, buf, len);
-    return s->errnum == 0 ? TW_OK : TW_ERR_IO;
+    s->write_errnum = output_write(s->out, buf, len);
+    return s->write_errnum == 0 ? TW_OK : TW_ERR_IO;
 }
 
 /* Where nobody said how many: what can run at once, if what it takes of memory is little. A
@@ -95,8 +94,9 @@ static tw_pipe pipe_of(stream *s, const options *o)
 
 static int fail_io(const stream *s)
 {
-    return s->reading ? fail_errno(EX_IOERR, s->in->name, "to read on", s->errnum, "try again")
-                      : output_failed(s->out, s->errnum);
+    return s->write_errnum != 0
+               ? output_failed(s->out, s->write_errnum)
+               : fail_errno(EX_IOERR, s->in->name, "to read on", s->read_errnum, "try again");
 }
 
 int stream_seal(tw_sealer *sealer, const options *o, input *in, output *out)

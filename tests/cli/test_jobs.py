@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """--jobs: the same files, refusals and exit codes as with one thread, and nothing waits."""
+import contextlib
+import ctypes
+import errno
 import fcntl
+import mmap
 import os
 import pathlib
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -95,6 +100,35 @@ class Jobs(Case):
         self.write("in", bytes(3 * LOT))
         self.run_twoway("request", "--to", "config", "--chunked", "--jobs", "2", "-o",
                         "/dev/full", "in", code=IO_FAILED)
+
+    @contextlib.contextmanager
+    def broken_after_a_lot(self):
+        """A file of which one lot can be read, and then no more."""
+        self.write("mapped", bytes(2 * LOT))
+        with open(self.path("mapped"), "r+b") as file, mmap.mmap(file.fileno(), 0) as memory, \
+                open("/proc/self/mem", "rb", buffering=0) as broken:
+            file.truncate(LOT)
+            broken.seek(ctypes.addressof(ctypes.c_char.from_buffer(memory)))
+            yield broken
+
+    def test_a_reading_that_fails_is_told_when_what_was_under_way_is_written(self):
+        for jobs in ("1", "2"):
+            with self.broken_after_a_lot() as broken:
+                run = self.run_twoway("request", "--to", "config", "--chunked", "--jobs", jobs,
+                                      "-o", "out", input=None, stdin=broken, code=IO_FAILED)
+            self.assertIn(f"standard input: expected to read on, came '{os.strerror(errno.EIO)}'",
+                          run.err)
+            self.assertFalse(self.path("out").exists())
+
+    def test_a_writing_that_fails_after_a_reading_did_is_told(self):
+        with self.broken_after_a_lot() as broken:
+            run = self.run_twoway(
+                "request", "--to", "config", "--chunked", "--jobs", "2", "-o", "out", input=None,
+                stdin=broken, code=IO_FAILED,
+                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (LOT, LOT)))
+        self.assertIn(f"out: expected to write all of it, came '{os.strerror(errno.EFBIG)}'",
+                      run.err)
+        self.assertNotIn("standard input", run.err)
 
     def start_accept(self, **options):
         return self.start("accept", "--key", "key", "--chunked", "--jobs", "2",
