@@ -12,7 +12,7 @@ typedef struct stream {
     input *in;
     output *out;
     bool eager;       /* fill what is to be filled as long as nothing has to be waited for */
-    int read_errnum;
+    int read_errnum;  /* kept, as a socket tells it once and then that all is over */
     int write_errnum; /* also of what was under way when a read failed */
 } stream;
 
@@ -35,12 +35,17 @@ static tw_err read_some(void *arg, uint8_t *buf, size_t cap, size_t *len)
     ssize_t n;
 
     *len = 0;
+    if (s->read_errnum != 0) {
+        return TW_ERR_IO;
+    }
     do {
         n = input_read(s->in, buf + *len, cap - *len);
         *len += n > 0 ? (size_t)n : 0;
     } while (n > 0 && *len < cap && s->eager && input_is_ready(s->in));
-    if (n < 0 && *len == 0) {
+    if (n < 0) {
         s->read_errnum = errno;
+    }
+    if (n < 0 && *len == 0) {
         return TW_ERR_IO;
     }
     progress_update();

@@ -10,6 +10,8 @@ import pathlib
 import re
 import resource
 import signal
+import socket
+import struct
 import subprocess
 import time
 
@@ -129,6 +131,27 @@ class Jobs(Case):
         self.assertIn(f"out: expected to write all of it, came '{os.strerror(errno.EFBIG)}'",
                       run.err)
         self.assertNotIn("standard input", run.err)
+
+    def reset_after(self, data):
+        """A connection of which that much has come, and then a reset."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            sends = socket.create_connection(server.getsockname())
+            comes = server.accept()[0]
+        sends.sendall(data)
+        sends.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sends.close()
+        return comes
+
+    def test_a_connection_that_is_reset_is_no_end(self):
+        message = self.sealed(bytes(3 * CHUNK))[:2 * CHUNK]
+        for args, data in ((["request", "--to", "config"], bytes(CHUNK + 5)),
+                           (["accept", "--key", "key"], message)):
+            for jobs in ("1", "2"):
+                with self.reset_after(data) as comes:
+                    run = self.run_twoway(*args, "--chunked", "--jobs", jobs, "-o", "out",
+                                          input=None, stdin=comes, code=IO_FAILED)
+                self.assertIn(f"came '{os.strerror(errno.ECONNRESET)}'", run.err)
+                self.assertFalse(self.path("out").exists())
 
     def start_accept(self, **options):
         return self.start("accept", "--key", "key", "--chunked", "--jobs", "2",
