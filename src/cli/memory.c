@@ -13,8 +13,9 @@
 #include "cli.h"
 
 enum {
-    STACK_LEN = 128 * 1024,     /* deeper than any secret lies */
-    HEAP_LEN = 2 * 1024 * 1024, /* a stream's buffers fit in */
+    STACK_LEN = 128 * 1024,      /* deeper than any secret lies */
+    STACK_LEAST = 4 * STACK_LEN, /* arguments and environment may take a quarter of this */
+    HEAP_LEN = 2 * 1024 * 1024,  /* a stream's buffers fit in */
 };
 
 /* No core file, and no debugger of the same user. */
@@ -52,6 +53,13 @@ static void __attribute__((noinline)) lock_stack(void)
         frame[at] = 0;
     }
     lock_range((uintptr_t)frame + sizeof(frame) / 8, (uintptr_t)frame + sizeof(frame), true);
+}
+
+static bool has_stack(void)
+{
+    struct rlimit limit = {0, 0};
+
+    return getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur >= STACK_LEAST;
 }
 
 /* The heap begins so large that streams need no mappings of their own. What it grows by later
@@ -102,7 +110,9 @@ static void lock_memory(void)
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_MEMLOCK, &limit);
     if (!is_unbound(&limit) || mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0) {
-        lock_stack();
+        if (has_stack()) {
+            lock_stack();
+        }
         lock_heap();
     }
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is refused, with which exit status, and that nothing is left behind. Tokens have
 a file of their own."""
+import ctypes
 import os
 import resource
 import socket
@@ -8,6 +9,8 @@ import subprocess
 
 from support import (INTERNAL, IO_FAILED, NO_CREATE, NO_INPUT, REFUSED, SANITIZED, TWOWAY,
                      UNAVAILABLE, USAGE, Case, main)
+
+PR_CAPBSET_DROP, CAP_IPC_LOCK = 24, 14
 
 
 class Usage(Case):
@@ -279,6 +282,26 @@ class Others(Case):
                                   stdin=subprocess.DEVNULL, capture_output=True, cwd=self.dir,
                                   check=False)
             self.assertEqual(done.returncode, IO_FAILED, done.stderr)
+
+    def test_a_small_stack_is_enough(self):
+        """Also where the limit of locked memory binds, as it does not bind root."""
+        if SANITIZED:
+            self.skipTest("a sanitizer needs a larger one")
+
+        def bind():
+            if os.getuid() == 0:
+                ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_IPC_LOCK, 0, 0, 0)
+            resource.setrlimit(resource.RLIMIT_STACK, (limit << 10, limit << 10))
+
+        self.key_and_config()
+        self.env["LONG"] = "x" * 122000
+        for limit in (512, 256):
+            self.run_twoway("request", "--to", "config", "-o", "req", input=b"x", preexec_fn=bind)
+            self.assertEqual(self.run_twoway("accept", "--key", "key", "req", preexec_fn=bind).out,
+                             b"x")
+        del self.env["LONG"]
+        limit = 128
+        self.run_twoway("--version", preexec_fn=bind)
 
     def test_memory_that_runs_out_is_70(self):
         if SANITIZED:
