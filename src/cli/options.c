@@ -140,10 +140,18 @@ static void accept_options(const verb *v, accepted *a)
     }
 }
 
-/* An option that getopt did not take, without its value, which may be a PIN. */
+/* An option that getopt did not take, without its value, which may be a PIN. Of a letter that is
+ * not ASCII it tells one byte, and not which argument that stood in. */
 static int unknown_option(char *const argv[])
 {
-    if (optopt > 0 && optopt < FIRST_LONG) {
+    if (optopt >= FIRST_LONG) {
+        return usage_error("expected --%s alone, as it takes no value, came one with it",
+                           cli_options[optopt - FIRST_LONG].name);
+    }
+    if (optopt < 0 || optopt > 127) {
+        return usage_error("expected an option of this verb, came a letter that is not ASCII");
+    }
+    if (optopt != 0) {
         return usage_error("expected an option of this verb, came '-%c'", optopt);
     }
     return usage_error("expected an option of this verb, came '%.*s'",

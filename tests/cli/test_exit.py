@@ -71,6 +71,27 @@ class Usage(Case):
                 run = self.run_twoway("accept", "--key", uri, code=None)
                 self.assertIn(f"twoway: {scheme}token=none: ", run.err)
 
+    def test_an_option_that_is_not_ascii_shows_no_other_argument(self):
+        pin = self.secrets[0].decode()
+        for odd in ("-\u00e9", "-\u00fc", "-h\u00e9", b"-\xe9", b"-\xff", "-\u4e2dx", "\u2013o"):
+            for args in (["tokens", "--pin-source", pin, os.fsdecode(odd)],
+                         ["tokens", "--pin-source", pin, os.fsdecode(odd), "x"],
+                         ["inspect", pin, os.fsdecode(odd)]):
+                run = self.run_twoway(*args, code=USAGE)
+                if os.fsencode(odd)[:1] == b"-":
+                    self.assertIn("came a letter that is not ASCII; ", run.err)
+        self.assertNotIn("'request'", self.run_twoway("request", "-\u00fc", code=USAGE).err)
+        self.assertIn("came '-y'; ", self.run_twoway("request", "-y", code=USAGE).err)
+
+    def test_an_option_with_a_value_that_it_does_not_take_is_told_so(self):
+        for value in ("1", "", self.secrets[0].decode()):
+            for name in ("--chunked", "--chu"):
+                run = self.run_twoway("request", f"{name}={value}", code=USAGE)
+                self.assertIn("expected --chunked alone, as it takes no value, came one with it; ",
+                              run.err)
+        run = self.run_twoway("request", "--bare=1", code=USAGE)  # of another verb
+        self.assertIn("expected an option of this verb, came '--bare'; ", run.err)
+
     def test_an_option_is_not_taken_for_a_value_that_was_forgotten(self):
         self.key_and_config()
         pin, before = "--pin-source=" + self.secrets[0].decode(), self.names()
