@@ -132,10 +132,11 @@ typedef enum subject {
     ABOUT_KEY,     /* the user's own key */
     ABOUT_PUBLIC,  /* a public key file */
     ABOUT_CERTIFICATE,
-    ABOUT_CONFIG, /* a configuration */
-    ABOUT_STATE,  /* a stored exchange */
-    ABOUT_URI,    /* a PKCS#11 URI, as written */
-    ABOUT_WORK,   /* nothing from outside */
+    ABOUT_CONFIG,     /* a configuration */
+    ABOUT_CONFIG_KEY, /* the public key in it */
+    ABOUT_STATE,      /* a stored exchange */
+    ABOUT_URI,        /* a PKCS#11 URI, as written */
+    ABOUT_WORK,       /* nothing from outside */
 } subject;
 
 /* exit_status is the one place where a library error becomes an exit status. */

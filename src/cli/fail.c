@@ -120,6 +120,9 @@ static const struct {
     {ABOUT_CONFIG, TW_ERR_KEY,
      "expected a configuration with a KEM and a suite that this command has, came none; ask its "
      "owner for another suite"},
+    {ABOUT_CONFIG_KEY, TW_ERR_KEY,
+     "expected a configuration whose public key is a point of its curve, came one whose key is "
+     "not, or that no private key should meet; fetch it again, or ask its owner for another"},
     {ABOUT_STATE, TW_ERR_FORMAT,
      "expected an exchange stored by request or accept, came a damaged or different file; use the "
      "file that --exchange named then"},

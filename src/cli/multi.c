@@ -183,7 +183,7 @@ static int encapsulate(sending *s, size_t i)
     }
     err = tw_multi_encap(s->multi, to->key_id, to->public_key, to->public_len, encap, sizeof(encap),
                          o->exchange != NULL ? &exchange : NULL);
-    status = err == TW_OK ? EX_OK : fail_tw(err, ABOUT_CONFIG, o->to[i]);
+    status = err == TW_OK ? EX_OK : fail_tw(err, ABOUT_CONFIG_KEY, o->to[i]);
     if (status == EX_OK && o->exchange != NULL) {
         status = state_save(o, state_to, exchange);
     }

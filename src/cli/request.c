@@ -39,7 +39,7 @@ static int begin(const options *o, const tw_suite *suite, const tw_config *to, s
     tw_err err = tw_sender_new(suite, to->key_id, to->public_key, to->public_len, NULL, &s->sender);
 
     if (err != TW_OK) {
-        return fail_tw(err, ABOUT_CONFIG, o->to[0]);
+        return fail_tw(err, ABOUT_CONFIG_KEY, o->to[0]);
     }
     s->head_len = tw_sender_head_len(s->sender);
     err = tw_sender_request(s->sender, &format, s->head, sizeof(s->head), &s->body,

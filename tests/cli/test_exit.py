@@ -286,6 +286,25 @@ class Files(Case):
         self.write("config", bytes(raw))
         self.run_twoway("request", "--to", "config", code=NO_INPUT)
 
+    def test_a_configuration_whose_key_is_no_point(self):
+        for kem, spoil in (("p256", lambda key: bytes([*key[:20], key[20] ^ 1, *key[21:]])),
+                           ("x25519", lambda key: bytes(len(key)))):
+            self.key_and_config(kem, "--key-id", "1")
+            before = self.names()
+            raw = self.read("config")
+            size = 65 if kem == "p256" else 32
+            self.write("bad", raw[:5] + spoil(raw[5:5 + size]) + raw[5 + size:])
+            for more in ([], ["--to", "config", "--encap", "many"]):
+                run = self.run_twoway("request", "--to", "bad", *more, "-o", "out", code=NO_INPUT)
+                self.assertIn("bad: expected a configuration whose public key is a point of its "
+                              "curve, came one whose key is not, or that no private key should "
+                              "meet; fetch it again",
+                              run.err)
+                self.assertEqual(set(self.names()) - set(before), {"bad"})
+            self.path("key").unlink()
+            self.path("config").unlink()
+            self.path("bad").unlink()
+
 
 class Others(Case):
     def test_reading_that_fails_after_opening_is_74(self):
