@@ -43,6 +43,26 @@ static tw_err params_read(const tw_hpke_params *params, bool sending, tw_hpke_pa
     return TW_OK;
 }
 
+/* Whether an output would be written over what a context is set up with. */
+static bool params_overlap(const tw_hpke_params *params, const uint8_t *out, size_t out_len)
+{
+    const tw_hpke_auth *auth = params->auth;
+
+    if (tw_overlap(params->info, params->info_len, out, out_len)) {
+        return true;
+    }
+    return auth != NULL &&
+           (tw_overlap(auth->psk, auth->psk_len, out, out_len) ||
+            tw_overlap(auth->psk_id, auth->psk_id_len, out, out_len) ||
+            tw_overlap(auth->sender_public, params->suite->public_len, out, out_len));
+}
+
+static bool text_overlaps(const tw_hpke_text *text, const uint8_t *out, size_t out_len)
+{
+    return tw_overlap(text->aad, text->aad_len, out, out_len) ||
+           tw_overlap(text->in, text->in_len, out, out_len);
+}
+
 static tw_err wrap(const tw_suite *suite, bool sending, tw_hpke_ctx *ctx, tw_hpke **out)
 {
     tw_hpke *self;
@@ -84,7 +104,7 @@ tw_err tw_hpke_sender(const tw_hpke_params *params, const uint8_t *pk, size_t pk
         return TW_ERR_KEY;
     }
     if (tw_overlap(pk, pk_len, enc, read.suite->enc_len) ||
-        tw_overlap(read.info, read.info_len, enc, read.suite->enc_len)) {
+        params_overlap(&read, enc, read.suite->enc_len)) {
         return TW_ERR_INVALID;
     }
     err = tw_backend_err(read.suite->setup_sender(read.suite, read.rng, pk, read.info,
@@ -135,11 +155,10 @@ size_t tw_hpke_tag_len(const tw_hpke *hpke)
 }
 
 /* What seal and open check alike; `need` is the output's length. */
-static tw_err call(const tw_hpke *hpke, bool sending, const uint8_t *aad, size_t aad_len,
-                   const uint8_t *in, size_t in_len, const uint8_t *out, size_t out_cap,
-                   size_t need, size_t *out_len)
+static tw_err call(const tw_hpke *hpke, bool sending, const tw_hpke_text *text, const uint8_t *out,
+                   size_t out_cap, size_t need, size_t *out_len)
 {
-    if ((aad == NULL && aad_len > 0) || (in == NULL && in_len > 0)) {
+    if ((text->aad == NULL && text->aad_len > 0) || (text->in == NULL && text->in_len > 0)) {
         return TW_ERR_INVALID;
     }
     if (hpke->sending != sending || hpke->tag_len == 0) {
@@ -149,7 +168,7 @@ static tw_err call(const tw_hpke *hpke, bool sending, const uint8_t *aad, size_t
         *out_len = need;
         return TW_ERR_SPACE;
     }
-    if ((out == NULL && need > 0) || tw_overlap(in, in_len, out, need)) {
+    if ((out == NULL && need > 0) || text_overlaps(text, out, need)) {
         return TW_ERR_INVALID;
     }
     return TW_OK;
@@ -158,6 +177,7 @@ static tw_err call(const tw_hpke *hpke, bool sending, const uint8_t *aad, size_t
 tw_err tw_hpke_seal(tw_hpke *hpke, const uint8_t *aad, size_t aad_len, const uint8_t *in,
                     size_t in_len, uint8_t *out, size_t out_cap, size_t *out_len)
 {
+    const tw_hpke_text text = {aad, aad_len, in, in_len};
     size_t need;
     tw_err err;
 
@@ -169,7 +189,7 @@ tw_err tw_hpke_seal(tw_hpke *hpke, const uint8_t *aad, size_t aad_len, const uin
         return TW_ERR_INVALID;
     }
     need = tw_add(in_len, hpke->tag_len);
-    err = call(hpke, true, aad, aad_len, in, in_len, out, out_cap, need, out_len);
+    err = call(hpke, true, &text, out, out_cap, need, out_len);
     if (err != TW_OK) {
         return err;
     }
@@ -185,6 +205,7 @@ tw_err tw_hpke_seal(tw_hpke *hpke, const uint8_t *aad, size_t aad_len, const uin
 tw_err tw_hpke_open(tw_hpke *hpke, const uint8_t *aad, size_t aad_len, const uint8_t *in,
                     size_t in_len, uint8_t *out, size_t out_cap, size_t *out_len)
 {
+    const tw_hpke_text text = {aad, aad_len, in, in_len};
     size_t need;
     tw_err err;
 
@@ -196,7 +217,7 @@ tw_err tw_hpke_open(tw_hpke *hpke, const uint8_t *aad, size_t aad_len, const uin
         return TW_ERR_INVALID;
     }
     need = in_len < hpke->tag_len ? 0 : in_len - hpke->tag_len;
-    err = call(hpke, false, aad, aad_len, in, in_len, out, out_cap, need, out_len);
+    err = call(hpke, false, &text, out, out_cap, need, out_len);
     if (err != TW_OK) {
         return err;
     }
@@ -251,6 +272,7 @@ tw_err tw_hpke_set_seq(tw_hpke *hpke, uint64_t seq)
 tw_err tw_hpke_seal_once(const tw_hpke_params *params, const uint8_t *pk, size_t pk_len,
                          const tw_hpke_text *text, uint8_t *out, size_t out_cap, size_t *out_len)
 {
+    tw_hpke_params read;
     const tw_suite *suite;
     tw_hpke *hpke = NULL;
     size_t need;
@@ -260,16 +282,17 @@ tw_err tw_hpke_seal_once(const tw_hpke_params *params, const uint8_t *pk, size_t
         return TW_ERR_INVALID;
     }
     *out_len = 0;
-    if (text == NULL || params == NULL || tw_suite_usable(params->suite) != TW_OK) {
+    if (text == NULL || params_read(params, true, &read) != TW_OK) {
         return TW_ERR_INVALID;
     }
-    suite = params->suite;
+    suite = read.suite;
     need = tw_add(text->in_len, suite->enc_len + suite->tag_len);
     if (out == NULL || out_cap < need) {
         *out_len = need;
         return TW_ERR_SPACE;
     }
-    if (tw_overlap(text->in, text->in_len, out, need)) {
+    if (text_overlaps(text, out, need) || params_overlap(&read, out, need) ||
+        tw_overlap(pk, pk_len, out, need)) {
         return TW_ERR_INVALID;
     }
     err = tw_hpke_sender(params, pk, pk_len, out, suite->enc_len, &hpke);
@@ -289,7 +312,8 @@ tw_err tw_hpke_seal_once(const tw_hpke_params *params, const uint8_t *pk, size_t
 tw_err tw_hpke_open_once(const tw_hpke_params *params, const tw_key *key, const tw_hpke_text *text,
                          uint8_t *out, size_t out_cap, size_t *out_len)
 {
-    size_t enc_len, spent;
+    tw_hpke_params read;
+    size_t enc_len, spent, need;
     tw_hpke *hpke = NULL;
     tw_err err;
 
@@ -297,18 +321,22 @@ tw_err tw_hpke_open_once(const tw_hpke_params *params, const tw_key *key, const 
         return TW_ERR_INVALID;
     }
     *out_len = 0;
-    if (text == NULL || params == NULL || tw_suite_usable(params->suite) != TW_OK ||
+    if (text == NULL || params_read(params, false, &read) != TW_OK ||
         (text->in == NULL && text->in_len > 0)) {
         return TW_ERR_INVALID;
     }
-    enc_len = params->suite->enc_len;
+    enc_len = read.suite->enc_len;
     if (text->in_len < enc_len) {
         return TW_ERR_TRUNCATED;
     }
-    spent = enc_len + params->suite->tag_len;
-    if (text->in_len > spent && out_cap < text->in_len - spent) {
-        *out_len = text->in_len - spent; /* before a private-key operation is spent */
+    spent = enc_len + read.suite->tag_len;
+    need = text->in_len < spent ? 0 : text->in_len - spent;
+    if (out_cap < need) { /* before a private-key operation is spent */
+        *out_len = need;
         return TW_ERR_SPACE;
+    }
+    if (text_overlaps(text, out, need) || params_overlap(&read, out, need)) {
+        return TW_ERR_INVALID;
     }
     err = tw_hpke_receiver(params, key, text->in, enc_len, &hpke);
     if (err == TW_OK) {
