@@ -36,6 +36,7 @@ enum { MOST_IN = 4, MOST_CHUNK = 2, MOST_TAG = 2, MOST_HELD = 3 };
 
 /* What the AEAD saw in this call. */
 static struct {
+    const tw_opener *by;
     uint8_t *next; /* where the next plaintext has to go */
     size_t tag_len, max_chunk, released;
     bool chunked, refused;
@@ -52,6 +53,7 @@ static tw_err any_open(tw_hpke_ctx *ctx, const uint8_t *aad, size_t aad_len, con
     prove(!seen.chunked || in_len <= seen.max_chunk + seen.tag_len, "no chunk above the limit");
     prove(seen.chunked ? final || aad_len == 0 : aad_len == 0, "aad is empty or says final");
     prove(final || !seen.chunked || in_len > seen.tag_len, "an ordinary chunk is never empty");
+    prove(!seen.chunked || seen.by->state == (final ? IN_FINAL : IN_CHUNK), "behind its length");
     prove(out == seen.next || in_len == seen.tag_len, "plaintext joins plaintext");
     prove(in_len == 0 || __CPROVER_r_ok(in, in_len), "the ciphertext is there to be read");
     prove(!seen.refused, "after a refusal nothing more is opened");
@@ -178,6 +180,7 @@ static void any_call_of_any_opener(void)
     o.held.data = o.held.cap == 0 ? NULL : malloc(MOST_HELD);
     assume(is_sound(&o));
     assume(o.failed == TW_OK || (o.failed <= TW_ERR_MEMORY && o.failed >= TW_ERR_LIMIT));
+    seen.by = &o;
     seen.tag_len = o.body.tag_len;
     seen.max_chunk = o.body.max_chunk;
     seen.chunked = o.body.chunked;
