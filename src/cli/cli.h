@@ -191,7 +191,7 @@ typedef struct blob {
 int blob_read(const char *path, size_t max, bool secret, blob *out);
 void blob_free(blob *b);
 
-/* --- output.c, interrupt.c ------------------------------------------------------ */
+/* --- output.c, appear.c, interrupt.c -------------------------------------------- */
 
 enum {
     OUTPUT_PRIVATE = 1 << 0, /* mode 0600, on disk before it appears */
@@ -222,6 +222,14 @@ int output_absent(const char *path);    /* EX_CANTCREAT when something is there 
 void outputs_finish(bool keep);
 void outputs_unlink(void); /* async-signal-safe */
 int text_flush(void);      /* what was printed to stdout has arrived */
+
+/* appear.c: 0, or errno. What appear_over replaces then waits at *aside, one of the other two
+ * names; nothing was there: *aside stays NULL. tell_ is of what is left at the end. */
+int appear_new(const char *temporary, const char *path); /* EEXIST: over nothing */
+int appear_over(const char *temporary, const char *path, const char *spare,
+                const char *volatile *aside);
+void tell_left(const char *path, int errnum); /* 0 and ENOENT: nothing is */
+void tell_aside(const char *path, const char *aside, int errnum);
 
 void memory_guard(void); /* memory.c: keeps it out of core files and swap, before all else */
 

@@ -25,12 +25,13 @@
 struct output {
     output *next;
     const char *volatile doomed; /* what goes if the verb fails; NULL for nothing */
-    volatile bool aside;         /* `temporary` is what was replaced, to be put back then */
-    bool directory;              /* and that is a directory */
+    const char *volatile aside;  /* where what was replaced waits, to be put back then */
+    bool directory;              /* and `doomed` is a directory */
     bool committed;
     char *name; /* for messages */
     char *path; /* where the file will be; NULL when written directly */
     char *temporary;
+    char *spare; /* the other name that what is replaced may get */
     unsigned flags;
     mode_t mode;
     int fd;
@@ -116,7 +117,12 @@ static int open_beside(output *out)
         out->doomed = out->temporary;
     }
     interrupts_block(false);
-    return out->fd >= 0 ? EX_OK : cannot_create(out->name, saved);
+    if (out->fd < 0) {
+        return cannot_create(out->name, saved);
+    }
+    return asprintf(&out->spare, "%s.old", out->temporary) >= 0
+               ? EX_OK
+               : fail_tw(TW_ERR_MEMORY, ABOUT_WORK, out->name);
 }
 
 /* The mode that an ordinary open() would give. */
@@ -221,44 +227,6 @@ int output_put(output *out, const void *buf, size_t len)
     return errnum == 0 ? EX_OK : output_failed(out, errnum);
 }
 
-static void tell_left(const char *path, int errnum)
-{
-    if (errnum != 0 && errnum != ENOENT) {
-        (void)fail_errno(EX_OK, path, "to remove this", errnum, "remove it yourself");
-    }
-}
-
-/* Renames, not over what has come there meanwhile when the output must be new. Some
- * filesystems know no such rename; a link then serves. */
-static int move_new(const output *out)
-{
-    if (renameat2(AT_FDCWD, out->temporary, AT_FDCWD, out->path, RENAME_NOREPLACE) == 0) {
-        return 0;
-    }
-    if (errno != EINVAL && errno != ENOSYS) {
-        return errno;
-    }
-    if (link(out->temporary, out->path) != 0) {
-        return errno;
-    }
-    tell_left(out->temporary, unlink(out->temporary) == 0 ? 0 : errno);
-    return 0;
-}
-
-/* What is replaced takes the temporary name and waits there for the end of the verb,
- * which may yet fail. Where files cannot trade names it goes at once. */
-static int move(output *out)
-{
-    if ((out->flags & OUTPUT_NEW) != 0) {
-        return move_new(out);
-    }
-    if (renameat2(AT_FDCWD, out->temporary, AT_FDCWD, out->path, RENAME_EXCHANGE) == 0) {
-        out->aside = true;
-        return 0;
-    }
-    return rename(out->temporary, out->path) == 0 ? 0 : errno;
-}
-
 int output_commit(output *out)
 {
     const int fd = out->fd;
@@ -279,7 +247,9 @@ int output_commit(output *out)
     }
     if (out->path != NULL) {
         interrupts_block(true);
-        errnum = move(out);
+        errnum = (out->flags & OUTPUT_NEW) != 0
+                     ? appear_new(out->temporary, out->path)
+                     : appear_over(out->temporary, out->path, out->spare, &out->aside);
         out->doomed = errnum == 0 ? out->path : out->temporary;
         interrupts_block(false);
     }
@@ -330,8 +300,8 @@ static int undo(const output *out)
 {
     int answer = 0;
 
-    if (out->aside) {
-        answer = rename(out->temporary, out->path);
+    if (out->aside != NULL) {
+        answer = rename(out->aside, out->path);
     } else if (out->doomed != NULL) {
         answer = out->directory ? rmdir(out->doomed) : unlink(out->doomed);
     }
@@ -342,11 +312,10 @@ static void undo_and_tell(const output *out)
 {
     const int errnum = undo(out);
 
-    if (!out->aside) {
+    if (out->aside == NULL) {
         tell_left(out->doomed, errnum);
     } else if (errnum != 0) {
-        (void)fail(EX_OK, out->path, "expected to put back what was here, came '%s'; it is in '%s'",
-                   strerror(errnum), out->temporary);
+        tell_aside(out->path, out->aside, errnum);
     }
 }
 
@@ -362,8 +331,8 @@ void outputs_finish(bool keep)
     interrupts_block(true);
     for (output *out = outputs; out != NULL; out = out->next) {
         if (keep && out->committed) {
-            out->doomed = out->aside ? out->temporary : NULL;
-            out->aside = false;
+            out->doomed = out->aside; /* NULL when nothing was replaced */
+            out->aside = NULL;
         }
     }
     while (outputs != NULL) {
@@ -377,6 +346,7 @@ void outputs_finish(bool keep)
         free(out->name);
         free(out->path);
         free(out->temporary);
+        free(out->spare);
         free(out);
     }
     interrupts_block(false);

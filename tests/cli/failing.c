@@ -8,11 +8,16 @@
  *   TWOWAY_FAIL=N:again    the N-th read or write is interrupted by a signal
  *   TWOWAY_FAIL=N:little   the N-th read or write does one byte
  *   TWOWAY_FAIL=N:stuck    the N-th, and then all that should remove or put back
+ *   TWOWAY_FAIL=N:killed   before the N-th the process is killed
+ *   TWOWAY_FAIL_ONLY       names of calls, if only they count
  *   TWOWAY_FAIL_REPORT     the file that gets the name of what failed
+ *   TWOWAY_LACKS           what the filesystem cannot do: "flags" of renameat2, as NFS; "flags
+ *                          link", as exFAT; these are no failures that count
  */
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -47,17 +52,28 @@ static bool takes_back(const char *function)
            strcmp(function, "rename") == 0;
 }
 
+static bool counts(const char *function)
+{
+    const char *only = getenv("TWOWAY_FAIL_ONLY");
+
+    return only == NULL || strstr(only, function) != NULL;
+}
+
 static bool fails(const char *function, const char *mode)
 {
-    const bool stuck = strcmp(plan.mode, "stuck") == 0;
+    const bool stuck = strcmp(plan.mode, "stuck") == 0, killed = strcmp(plan.mode, "killed") == 0;
 
     if (stuck && plan.left == 0 && takes_back(function)) {
         return true;
     }
-    if (plan.left == 0 || strcmp(stuck ? "" : plan.mode, mode) != 0 || --plan.left > 0) {
+    if (plan.left == 0 || strcmp(stuck || killed ? "" : plan.mode, mode) != 0 ||
+        !counts(function) || --plan.left > 0) {
         return false;
     }
     report(function);
+    if (killed) {
+        (void)raise(SIGKILL);
+    }
     return true;
 }
 
@@ -122,9 +138,6 @@ CALL(int, lstat64, (const char *p, struct stat64 *s), (p, s), -1, EACCES)
 CALL(int, fsync, (int fd), (fd), -1, EIO)
 CALL(int, fchmod, (int fd, mode_t m), (fd, m), -1, EPERM)
 CALL(int, rename, (const char *a, const char *b), (a, b), -1, EIO)
-CALL(int, renameat2, (int a, const char *b, int c, const char *d, unsigned f), (a, b, c, d, f), -1,
-     EIO)
-CALL(int, link, (const char *a, const char *b), (a, b), -1, EIO)
 CALL(int, unlink, (const char *p), (p), -1, EIO)
 CALL(int, rmdir, (const char *p), (p), -1, EIO)
 CALL(int, mkdir, (const char *p, mode_t m), (p, m), -1, ENOSPC)
@@ -148,6 +161,44 @@ void __wrap_memory_guard(void)
     plan.left = 0;
     __real_memory_guard();
     plan.left = left;
+}
+
+static bool lacks(const char *what)
+{
+    const char *lacking = getenv("TWOWAY_LACKS");
+
+    return lacking != NULL && strstr(lacking, what) != NULL;
+}
+
+STAND_IN(renameat2)
+int __real_renameat2(int a, const char *b, int c, const char *d, unsigned f);
+int __wrap_renameat2(int a, const char *b, int c, const char *d, unsigned f);
+int __wrap_renameat2(int a, const char *b, int c, const char *d, unsigned f)
+{
+    const bool cannot = f != 0 && lacks("flags");
+
+    if (cannot || fails("renameat2", "")) {
+        errno = cannot ? EINVAL : EIO;
+        return -1;
+    }
+    return __real_renameat2(a, b, c, d, f);
+}
+
+STAND_IN(link)
+int __real_link(const char *a, const char *b);
+int __wrap_link(const char *a, const char *b);
+int __wrap_link(const char *a, const char *b)
+{
+    const bool cannot = lacks("link");
+
+    if (cannot && access(a, F_OK) != 0) {
+        return -1; /* as the kernel has it, which looks for it first */
+    }
+    if (cannot || fails("link", "")) {
+        errno = cannot ? EPERM : EIO;
+        return -1;
+    }
+    return __real_link(a, b);
 }
 
 STAND_IN(read)

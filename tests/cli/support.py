@@ -12,7 +12,10 @@ import tempfile
 import unittest
 
 TWOWAY = os.environ.get("TWOWAY", "twoway")
+FAILING = os.environ.get("TWOWAY_FAILING", "twoway-failing")  # with tests/cli/failing.c in it
 SANITIZED = os.environ.get("TWOWAY_SANITIZED") == "1"  # says nothing about memory or time
+# What filesystems know: all; no exchange of names, as NFS; no second names either, as exFAT.
+LACKS = ("", "flags", "flags link")
 KEMS = ["p256", "p384", "p521", "x25519", "x448"]
 AEADS = ["aes-128-gcm", "aes-256-gcm", "chacha20-poly1305"]
 KDFS = ["hkdf-sha256", "hkdf-sha384", "hkdf-sha512"]

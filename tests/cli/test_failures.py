@@ -4,14 +4,16 @@ every file as it was; or all is well. TWOWAY_FAILING is the command with tests/c
 it."""
 import itertools
 import os
+import signal
 import subprocess
 
-from support import (INTERNAL, IO_FAILED, NO_CREATE, NO_INPUT, NOT_PERMITTED, SANITIZED, Case, TokenCase, main)
+from support import (FAILING, INTERNAL, IO_FAILED, LACKS, NO_CREATE, NO_INPUT, NOT_PERMITTED,
+                     SANITIZED, Case, TokenCase, main)
 
-FAILING = os.environ.get("TWOWAY_FAILING", "twoway-failing")
 # In the suites only every third call, of a sanitized command that starts slowly fewer yet.
 STEP = int(os.environ.get("TWOWAY_FAIL_STEP", 11 if SANITIZED else 3))
 MOST = 2000
+RENAMING = "renameat2 rename link unlink"
 
 MEMORY = {INTERNAL}
 # What may come of each; 0 is that it is no harm.
@@ -23,7 +25,7 @@ EXPECTED = {
     "close": {0, IO_FAILED}, "fsync": {IO_FAILED}, "fchmod": {IO_FAILED},
     "fstat64": {0, NO_INPUT, NO_CREATE}, "stat64": {0, NO_CREATE}, "lstat64": {0, NO_CREATE},
     "faccessat": {NO_CREATE}, "mkdir": {NO_CREATE}, "mkostemp64": {NO_CREATE},
-    "rename": {NO_CREATE}, "renameat2": {0, NO_CREATE}, "link": {NO_CREATE},
+    "rename": {NO_CREATE}, "renameat2": {0, NO_CREATE}, "link": {0, NO_CREATE},
     # Of what is to go: it stays, and nothing can be done about it.
     "unlink": {0}, "rmdir": {0},
 }
@@ -87,12 +89,12 @@ class Failing:
             if ".twoway-" in name:
                 self.path(name).unlink()
 
-    def each_fails(self, args, verify, mode="", **options):
+    def each_fails(self, args, verify, mode="", step=STEP, **options):
         """`verify` gets the run and looks at what a run without an error has made."""
         before = self.files()
         self.folders = {path.name for path in self.dir.rglob("*") if path.is_dir()}
         Failing.operations += 1
-        for n in itertools.count(1, STEP):
+        for n in itertools.count(1, step):
             self.assertLess(n, MOST)
             run, what = self.fail_one(n, mode, args, **options)
             said = f"call {n}, {what}: exit {run.code}: {run.err}"
@@ -181,6 +183,40 @@ class Verbs(Failing, Case):
         self.write("ours", b"before")
         self.all_ways(["request", "--to", "config", "--exchange", "ours", "--force", "-o", "req", "in"],
                   self.opens("req"))
+
+    def test_request_over_what_is_there_and_is_not_exchanged(self):
+        self.write("req", b"before")
+        self.write("ours", b"before")
+        self.env["TWOWAY_FAIL_ONLY"] = RENAMING
+        for lacks in LACKS[1:]:
+            self.env["TWOWAY_LACKS"] = lacks
+            for mode in ("", ":stuck"):
+                self.each_fails(["request", "--to", "config", "--exchange", "ours", "--force", "-o",
+                                 "req", "in"], self.opens("req"), mode=mode, step=1)
+
+    def test_killed_anywhere_the_old_or_the_new_file_has_the_name(self):
+        args = ["request", "--to", "config", "--exchange", "ours", "--force", "-o", "req", "in"]
+        before = {"req": b"before", "ours": b"before"}
+        self.env["TWOWAY_FAIL_ONLY"] = RENAMING
+        for lacks in LACKS[:2]:
+            self.env["TWOWAY_LACKS"] = lacks
+            seen = set()
+            for n in itertools.count(1):
+                for name, content in before.items():
+                    self.write(name, content)
+                run, what = self.fail_one(n, ":killed", args)
+                self.remove_temporaries()
+                if what is None:
+                    self.assertEqual(run.code, 0)
+                    break
+                self.assertEqual(run.code, -signal.SIGKILL)
+                old = {name for name in before if self.read(name) == before[name]}
+                if "req" not in old:
+                    self.opens("req")(run)
+                if "ours" not in old:
+                    self.assertEqual(self.read("ours")[:4], b"TWX1")
+                seen.add(frozenset(old))
+            self.assertEqual(seen, {frozenset(before), frozenset(["req"]), frozenset()})
 
     def test_request_to_many(self):
         def verify(_run):

@@ -12,7 +12,8 @@ import threading
 import time
 import unittest
 
-from support import IO_FAILED, NO_CREATE, REFUSED, SANITIZED, TWOWAY, USAGE, Case, main
+from support import (FAILING, IO_FAILED, LACKS, NO_CREATE, REFUSED, SANITIZED, TWOWAY, USAGE, Case,
+                     main)
 
 PR_CAPBSET_DROP, CAP_IPC_LOCK = 24, 14
 
@@ -250,13 +251,34 @@ class States(Case):
             self.write(name, b"before")
         before = self.names()
         request = ["request", "--to", "config", "--exchange", "state", "--force", "-o", "/dev/full"]
-        self.run_twoway("accept", "--key", "key", "--exchange", "state", "--force", "bad",
-                        code=REFUSED)
-        self.run_twoway(*request, "in", code=IO_FAILED)
-        self.run_twoway(*request, "--encap", "many", "in", code=IO_FAILED)
-        for name in ("state", "state.1", "many/1.encap"):
-            self.assertEqual(self.read(name), b"before")
-        self.assertEqual(self.names(), before)
+        for lacks in LACKS:
+            self.env["TWOWAY_LACKS"] = lacks
+            for code, args in (
+                (REFUSED, ["accept", "--key", "key", "--exchange", "state", "--force", "bad"]),
+                (IO_FAILED, [*request, "in"]),
+                (IO_FAILED, [*request, "--encap", "many", "in"]),
+            ):
+                with self.subTest(lacks=lacks, args=args):
+                    self.run_twoway(*args, code=code, command=FAILING)
+                    self.assertEqual(self.names(), before)
+                    for name in ("state", "state.1", "many/1.encap"):
+                        self.assertEqual(self.read(name), b"before")
+
+    def test_what_force_replaces_goes_when_the_verb_is_done(self):
+        for lacks in LACKS:
+            with self.subTest(lacks=lacks):
+                self.env["TWOWAY_LACKS"] = lacks
+                self.write("state", b"before")
+                before = self.names()
+                self.run_twoway("accept", "--key", "key", "--exchange", "state", "--force", "req",
+                                command=FAILING)
+                self.assertEqual(self.read("state")[:4], b"TWX1")
+                self.assertEqual(self.names(), before)
+                self.run_twoway("keygen", "-o", "state", "--force", command=FAILING)
+                self.assertEqual(self.path("state").stat().st_mode & 0o777, 0o600)
+                self.run_twoway("keygen", "-o", "state", command=FAILING, code=NO_CREATE)
+                self.run_twoway("config", "--key", "state", "-o", "new", command=FAILING)
+                self.path("new").unlink()
 
     def test_respond_and_receive_keep_the_state(self):
         self.run_twoway("request", "--to", "config", "--exchange", "ours", "-o", "req", "in")
@@ -315,6 +337,22 @@ class Interrupts(Case):
                                "many", "--exchange", "ours", "--chunked", "-o", "out",
                                feed=bytes(1 << 20))
         self.assertEqual(self.read("old"), b"before")
+
+    def test_what_force_replaced_is_back(self):
+        for lacks in LACKS:
+            with self.subTest(lacks=lacks):
+                self.env["TWOWAY_LACKS"] = lacks
+                self.write("ours", b"before")
+                before = self.names()
+                process = subprocess.Popen([FAILING, "request", "--to", "config", "--exchange",
+                                            "ours", "--force", "-o", "out"], cwd=self.dir,
+                                           env=self.env, stdin=subprocess.PIPE)
+                self.wait_for(lambda: self.read("ours") != b"before")
+                process.send_signal(signal.SIGTERM)
+                process.communicate()
+                self.assertEqual(process.returncode, -signal.SIGTERM)
+                self.assertEqual(self.read("ours"), b"before")
+                self.assertEqual(self.names(), before)
 
     def test_no_signal_that_ends_it_leaves_anything(self):
         for number in (signal.SIGQUIT, signal.SIGXCPU, signal.SIGALRM, signal.SIGUSR1,
