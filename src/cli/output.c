@@ -134,6 +134,13 @@ static mode_t default_mode(void)
     return 0666 & ~mask;
 }
 
+static bool names_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL && slash[1] == '\0';
+}
+
 /* What is there decides: a regular file is replaced, behind a symbolic link too, and
  * keeps its mode; a pipe or device is written to. */
 static int find_place(output *out, const char *path, bool *direct)
@@ -151,6 +158,11 @@ static int find_place(output *out, const char *path, bool *direct)
     }
     if (*direct) {
         return EX_OK;
+    }
+    if (!found && names_folder(path)) { /* which no file can be renamed to */
+        return fail(EX_CANTCREAT, out->name,
+                    "expected a file's name, came one that ends with a slash; take that off, or "
+                    "name a file in a folder that is there");
     }
     if (!found && lstat(path, &st) == 0) {
         return fail(EX_CANTCREAT, out->name,

@@ -126,6 +126,15 @@ class Places(Case):
         for place in ("none/out", ".", "in/out", "/proc/out"):
             self.request("-o", place, "in", code=NO_CREATE)
 
+    def test_a_name_that_ends_with_a_slash_is_refused_before_the_input_is_read(self):
+        for place in ("out/", "./out//", "in/"):
+            with open(self.path("in"), "rb", buffering=0) as source:
+                done = subprocess.run([TWOWAY, "request", "--to", "config", "-o", place],
+                                      cwd=self.dir, stdin=source, capture_output=True, check=False)
+                self.assertEqual(done.returncode, NO_CREATE)
+                self.assertEqual(source.tell(), 0)
+        self.assertFalse(self.path("out").exists())
+
     def test_a_file_that_may_not_be_written_stays(self):
         # Root may write everything, unless it gives that up.
         lesser = ["setpriv", "--bounding-set=-dac_override"] if os.geteuid() == 0 else []

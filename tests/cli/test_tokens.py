@@ -46,6 +46,13 @@ class Keys(TokenCase):
         self.assertEqual(self.read("public"), b"before")
         self.token_key()
 
+    def test_a_place_that_cannot_be_stops_it_before_a_key_is_made(self):
+        for place in ("public/", "none/public"):
+            run = self.run_twoway("keygen", "--token", "pkcs11:token=hpke", *self.login, "-o", place,
+                                  code=NO_CREATE)
+            self.assertEqual(run.out, b"")
+        self.assertNotIn(b"key  p256", self.run_twoway("tokens", *self.login).out)
+
     def test_a_key_whose_uri_could_not_be_printed_is_named(self):
         run = self.run_twoway("-c", 'exec "$0" "$@" >/dev/full', TWOWAY, "keygen", "--token",
                               "pkcs11:token=hpke", *self.login, "--quiet", command="sh",
