@@ -245,6 +245,9 @@ int request_many(const options *o)
         status = output_directory(o->encap); /* the body may go there too */
     }
     if (status == EX_OK) {
+        status = paths_apart(o); /* again, for what cannot be told before there is that folder */
+    }
+    if (status == EX_OK) {
         status = output_open(o->output, o->force ? 0 : OUTPUT_BINARY, &in, &out);
     }
     if (status == EX_OK) {

@@ -97,6 +97,16 @@ class Places(Case):
                 self.assertEqual({name: self.path(name).stat().st_ino for name in self.names()},
                                  before)
 
+    def test_nor_in_a_folder_that_is_made_for_it(self):
+        before = self.names()
+        for other, args in (("--encap", ["-o", "for/1.encap"]),
+                            ("--encap", ["-o", "./for/../for/2.encap", "--to", "config"]),
+                            ("--exchange", ["--exchange", "for/x", "-o", "for/x.1"])):
+            with self.subTest(args=args):
+                run = self.request("--encap", "for", *args, "in", code=USAGE)
+                self.assertIn(f"different files for -o and {other}, ", run.err)
+                self.assertEqual(self.names(), before)
+
     def test_devices_are_no_files_to_lose(self):
         self.request("-o", "/dev/null", "--exchange", "/dev/null", "--force", "in")
 
