@@ -6,13 +6,16 @@
 
 #include <errno.h>
 #include <libgen.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include <p11-kit/uri.h>
+
 #include "cli.h"
 
-enum { FIXED_PLACES = 9 }; /* those that are not counted by --to */
+enum { FIXED_PLACES = 11 }; /* those that are not counted by --to */
 
 typedef struct place {
     const char *option;
@@ -89,6 +92,50 @@ static bool is_pin_file(const char *source)
     return source != NULL && strcmp(source, "ask") != 0 && strncmp(source, "env:", 4) != 0;
 }
 
+/* What is read for a URI's pin-source (RFC 7512 section 2.4); some other path for one that will be
+ * refused. */
+static char *source_path(const char *source)
+{
+    const char *folder = secure_getenv("CREDENTIALS_DIRECTORY");
+    char *path = NULL;
+
+    if (folder != NULL && strncmp(source, "credential:", 11) == 0) {
+        return asprintf(&path, "%s/%s", folder, source + 11) < 0 ? NULL : path;
+    }
+    if (strncmp(source, "file://localhost/", 17) == 0) {
+        return strdup(source + 16);
+    }
+    return strdup(strncmp(source, "file:", 5) == 0 ? source + 5 : source);
+}
+
+/* What does not parse is told of by what opens it; p11-kit has one code for a name in capitals and
+ * for no memory, so neither is decided here. */
+static void add_pin_source(places *all, const char *text)
+{
+    P11KitUri *uri;
+    const char *source = NULL, *value;
+
+    if (text == NULL || !is_uri(text)) {
+        return;
+    }
+    uri = p11_kit_uri_new();
+    if (uri == NULL) {
+        all->failed = true;
+        return;
+    }
+    if (p11_kit_uri_parse(text, P11_KIT_URI_FOR_ANY, uri) == P11_KIT_URI_OK) {
+        source = p11_kit_uri_get_pin_source(uri);
+    }
+    if (source != NULL) {
+        add_owned(all, "pin-source", source_path(source), false);
+    }
+    value = p11_kit_uri_get_pin_value(uri);
+    if (value != NULL) {
+        tw_wipe((char *)(uintptr_t)value, strlen(value)); /* p11-kit does not */
+    }
+    p11_kit_uri_free(uri);
+}
+
 static void add_many(places *all, const options *o)
 {
     for (size_t i = 0; i < o->to_count; i++) {
@@ -110,6 +157,8 @@ static void collect(places *all, const options *o)
     add(all, "--certificate", o->certificate, false);
     add(all, "--config", o->config, false);
     add(all, "--pin-source", is_pin_file(o->pin_source) ? o->pin_source : NULL, false);
+    add_pin_source(all, o->key);
+    add_pin_source(all, o->token);
     for (size_t i = 0; i < o->to_count; i++) {
         add(all, "--to", o->to[i], false);
     }

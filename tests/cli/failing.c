@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include <openssl/crypto.h>
+#include <p11-kit/uri.h>
 
 static struct {
     long left; /* until it fails; 0: it has, or never will */
@@ -149,6 +150,9 @@ CALL(ssize_t, getrandom, (void *b, size_t n, unsigned f), (b, n, f), -1, ENOSYS)
 CALL(void *, malloc, (size_t n), (n), NULL, ENOMEM)
 CALL(void *, calloc, (size_t n, size_t m), (n, m), NULL, ENOMEM)
 CALL(char *, strdup, (const char *s), (s), NULL, ENOMEM)
+CALL(P11KitUri *, p11_kit_uri_new, (void), (), NULL, ENOMEM)
+CALL(int, p11_kit_uri_parse, (const char *s, P11KitUriType t, P11KitUri *u), (s, t, u),
+     P11_KIT_URI_UNEXPECTED, ENOMEM)
 
 /* What that does is done as far as it can be, and its failures are test_memory.py's. */
 STAND_IN(memory_guard)

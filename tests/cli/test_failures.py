@@ -19,6 +19,7 @@ MEMORY = {INTERNAL}
 # What may come of each; 0 is that it is no harm.
 EXPECTED = {
     "malloc": MEMORY, "calloc": MEMORY, "realloc": MEMORY, "strdup": MEMORY, "asprintf": MEMORY,
+    "p11_kit_uri_new": MEMORY, "p11_kit_uri_parse": {0},  # its file is then not compared
     "realpath": {NO_CREATE}, "getrandom": {INTERNAL},
     "open64": {NO_INPUT, NO_CREATE, NOT_PERMITTED}, "fcntl64": {NO_CREATE},
     "read": {IO_FAILED, NOT_PERMITTED}, "write": {IO_FAILED}, "fflush": {IO_FAILED},
@@ -266,6 +267,12 @@ class Tokens(Failing, TokenCase):
         self.run_twoway("request", "--to", "config", "-o", "req", "in")
         self.each_fails(["accept", "--key", uri, *self.login, "-o", "out", "req"],
                         lambda run: self.assertEqual(self.read("out"), self.text))
+
+    def test_a_uri_with_a_pin_source(self):
+        uri = self.token_key() + f"?pin-source={self.path('pin')}&module-path={self.module}"
+        self.env["TWOWAY_FAIL_ONLY"] = "p11_kit_uri_parse p11_kit_uri_new strdup"
+        self.each_fails(["config", "--key", uri, "-o", "config"],
+                        lambda run: self.assertTrue(self.path("config").exists()), step=1)
 
     def test_tokens_and_keys(self):
         self.token_key()

@@ -107,6 +107,22 @@ class Places(Case):
                 self.assertIn(f"different files for -o and {other}, ", run.err)
                 self.assertEqual(self.names(), before)
 
+    def test_nor_the_pin_file_that_a_uri_names(self):
+        self.path("a pin").write_bytes(b"1234")
+        os.link(self.path("a pin"), self.path("linked"))
+        self.env["CREDENTIALS_DIRECTORY"] = str(self.dir)
+        before = {name: self.read(name) for name in self.names()}
+        for source in ("a%20pin", f"{self.dir}/a%20pin", f"file:{self.dir}/a%20pin", "file:a%20pin",
+                       f"file://{self.dir}/a%20pin", f"file://localhost{self.dir}/%61%20pin",
+                       "linked", "credential:linked"):
+            uri = f"pkcs11:token=x?module-path=/none&pin-source={source}&pin-value=12345"
+            for args in (["config", "--key", uri], ["accept", "--key", uri, "in"],
+                         ["keygen", "--token", uri, "--force"]):
+                with self.subTest(args=args):
+                    run = self.run_twoway(*args, "-o", "a pin", code=USAGE)
+                    self.assertIn("different files for -o and pin-source, ", run.err)
+                    self.assertEqual({name: self.read(name) for name in self.names()}, before)
+
     def test_devices_are_no_files_to_lose(self):
         self.request("-o", "/dev/null", "--exchange", "/dev/null", "--force", "in")
 

@@ -37,19 +37,20 @@ static void run_verb(void *arg)
     v->status = twoway_main(v->argc, v->argv);
 }
 
-/* Blanks part the words of `line`. */
+/* Blanks part the words of `line`. What is behind a question mark may be a PIN. */
 static void must_run(int status, const char *line)
 {
     verb v = {.argc = 0};
-    char words[512], *rest = NULL;
+    bytes held_words = held(512);
+    char *words = (char *)held_words.data, *rest = NULL;
 
-    (void)snprintf(words, sizeof(words), "twoway %s", line);
+    (void)snprintf(words, held_words.len, "twoway %s", line);
     for (char *w = strtok_r(words, " ", &rest); w != NULL; w = strtok_r(NULL, " ", &rest)) {
         must(v.argc < MOST_ARGS - 1);
         v.argv[v.argc++] = w;
     }
     deep(run_verb, &v);
-    check_note("in: twoway %s", line);
+    check_note("in: twoway %.*s", (int)strcspn(line, "?"), line);
     must_size((size_t)status, (size_t)v.status);
     must_hold(line, "");
 }
@@ -135,6 +136,16 @@ static void many(const void *arg)
 
 #define PIN_LEN 24
 
+/* The command looks into the URI itself for a file that -o must not be. */
+static void pin_value(const char *pin)
+{
+    bytes held_line = held(200);
+
+    (void)snprintf((char *)held_line.data, held_line.len,
+                   "config --key pkcs11:object=k?pin-value=%s&pin-source=pin -o pin", pin);
+    must_run(64, (char *)held_line.data);
+}
+
 static void token(const void *arg)
 {
     static const char *const sources[] = {"env:TWOWAY_PIN", "pin"};
@@ -176,6 +187,7 @@ static void token(const void *arg)
                        sources[i]);
         must_run(0, line);
     }
+    pin_value(pin);
     end();
 }
 
