@@ -79,6 +79,22 @@ static tw_err take_pin_value(token_uri *u, failure *why)
     return TW_OK;
 }
 
+/* Of those p11-kit says the same as without memory. */
+static bool all_names_are_small(const char *text)
+{
+    const char *name = strchr(text, ':');
+
+    while (name != NULL) {
+        size_t len = strcspn(++name, "=;?&");
+
+        if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") < len) {
+            return false;
+        }
+        name = strpbrk(name, ";?&");
+    }
+    return true;
+}
+
 tw_err twp_uri_parse(token_uri *out, const char *text, failure *why)
 {
     int result;
@@ -94,7 +110,10 @@ tw_err twp_uri_parse(token_uri *out, const char *text, failure *why)
         return twp_fail_text(why, TW_ERR_MEMORY, "no memory");
     }
     result = p11_kit_uri_parse(text, P11_KIT_URI_FOR_ANY, out->uri);
-    if (result == P11_KIT_URI_UNEXPECTED) {
+    if (result == P11_KIT_URI_UNEXPECTED && !all_names_are_small(text)) {
+        err = twp_fail_text(why, TW_ERR_INVALID,
+                            "the URI has an attribute whose name is not in small letters");
+    } else if (result == P11_KIT_URI_UNEXPECTED) {
         err = twp_fail_text(why, TW_ERR_MEMORY, "no memory");
     } else if (result != P11_KIT_URI_OK) {
         err = twp_fail_text(why, TW_ERR_INVALID, "not a PKCS #11 URI: %s",

@@ -91,6 +91,7 @@ Test(open, refuses_what_is_no_uri)
         ("pkcs11:token=hpke;pin-value=" STAND_PIN),
         "pkcs11:pin-source=/etc/pin;token=hpke",
         "pkcs11:token=hpke?pinfile=/etc/pin",
+        "pkcs11:token=hpke?Pin-Value=" STAND_PIN,
     };
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
