@@ -166,7 +166,7 @@ static tw_err find(op *o, void *arg)
     twp_key_free(e->key); /* of an earlier attempt */
     e->key = NULL;
     at->described = at->has_public = false;
-    err = twp_key_choose(&o->line, &at->choice);
+    err = twp_key_choose(o, &at->choice);
     if (err == TW_OK) {
         err = twp_key_take(o, &at->choice, &e->key);
     }

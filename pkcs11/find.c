@@ -182,8 +182,11 @@ static tw_err choose(choice *s, candidate *c, failure *why)
                          "several different keys match: name one by object= or id=");
 }
 
-static tw_err none_chosen(const choice *s, failure *why)
+static tw_err none_chosen(op *o, const choice *s)
 {
+    failure *why = o->line.why;
+    tw_err err;
+
     if (s->others > 0) {
         return twp_fail_text(why, TW_ERR_KEY, "the public key given is not that of the key named");
     }
@@ -193,12 +196,17 @@ static tw_err none_chosen(const choice *s, failure *why)
             "the key named is not on a curve of HPKE: P-256, P-384, P-521, X25519, X448; RSA and "
             "ML-KEM keys do not serve");
     }
-    return twp_fail_text(why, TW_ERR_TOKEN_ABSENT,
-                         "no such private key in this token: see twoway tokens for those it has");
+    err = twp_private_seen(o);
+    return err != TW_OK
+               ? err
+               : twp_fail_text(why, TW_ERR_TOKEN_ABSENT,
+                               "no such private key in this token: see twoway tokens for those "
+                               "it has");
 }
 
-tw_err twp_key_choose(const line *l, choice *s)
+tw_err twp_key_choose(op *o, choice *s)
 {
+    const line *l = &o->line;
     CK_ATTRIBUTE names[2];
     CK_OBJECT_HANDLE *objects;
     size_t count;
@@ -216,7 +224,7 @@ tw_err twp_key_choose(const line *l, choice *s)
         }
     }
     free(objects);
-    return err == TW_OK && s->chosen.curve == NULL ? none_chosen(s, l->why) : err;
+    return err == TW_OK && s->chosen.curve == NULL ? none_chosen(o, s) : err;
 }
 
 tw_err twp_point_check(const token_key *k, tw_err refused, failure *why)
@@ -289,7 +297,7 @@ static tw_err find_first(op *o, void *arg)
 {
     first_find *f = arg;
     token_key *k = NULL;
-    tw_err err = twp_key_choose(&o->line, &f->choice);
+    tw_err err = twp_key_choose(o, &f->choice);
 
     if (err == TW_OK) {
         err = twp_key_take(o, &f->choice, &k);

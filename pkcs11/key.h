@@ -123,7 +123,7 @@ typedef struct choice {
 } choice;
 /* twp_key_choose fills `chosen`; twp_key_take makes a key of that, nothing pinned yet, to which
  * twp_key_public gives its public half. */
-tw_err twp_key_choose(const line *l, choice *s);
+tw_err twp_key_choose(op *o, choice *s);
 tw_err twp_key_take(op *o, const choice *s, token_key **out);
 tw_err twp_key_public(token_key *k, const choice *s, failure *why);
 /* Whether the public half is a point that a private key may meet; `refused` if not. */

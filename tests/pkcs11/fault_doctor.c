@@ -260,6 +260,13 @@ Test(sick, a_key_that_is_not_kept_inside_is_told)
     }
 }
 
+Test(sick, a_key_that_a_logout_hides_is_found)
+{
+    SCRIPTS({"login", "C_FindObjectsInit 1 logout"});
+    must_check(TW_OK, "# well", &no_pair);
+    must_be("key", TW_VERDICT_OK, "'a'");
+}
+
 /* --- Failures amid it.
  * --------------------------------------------------------------------------------- */
 

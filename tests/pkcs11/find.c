@@ -285,6 +285,24 @@ Test(find, reads_points_raw_and_der_alike)
     must_find(TW_ERR_TOKEN_ABSENT, ";object=a");
 }
 
+/* --- What was there a moment ago. ------------------------------------------------------------- */
+
+/* Private keys are hidden then, as if there were none. */
+Test(find, finds_a_key_though_someone_logged_out)
+{
+    CK_FUNCTION_LIST *fn = stand_raw(&s);
+    CK_SESSION_HANDLE session;
+
+    make(TW_KEM_P256_HKDF_SHA256, "a");
+    session = raw_session(&s, fn);
+    must(fn->C_Logout(session) == CKR_OK);
+    must(fn->C_CloseSession(session) == CKR_OK);
+    must_find(TW_OK, ";object=a");
+    must_no_event(&s);
+    must_find(TW_ERR_TOKEN_ABSENT, ";object=b");
+    must_event(&s, TW_ERR_TOKEN_ABSENT, NULL, 0, "no such private key");
+}
+
 /* --- What the key may do. --------------------------------------------------------------------- */
 
 Test(find, says_how_to_mend_a_key_that_softhsm2_util_imported)
