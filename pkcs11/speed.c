@@ -20,7 +20,8 @@ typedef struct runner {
     const question *q;
     pthread_t thread;
     unsigned long done;
-    failure why;
+    tw_err err;  /* of the last, with the reason in: */
+    failure why; /* where an operation that succeeded leaves what it met on its way */
 } runner;
 
 static tw_err ask_once(const question *q, failure *why)
@@ -47,7 +48,8 @@ static void *run(void *arg)
     runner *r = arg;
 
     do {
-        if (ask_once(r->q, &r->why) != TW_OK) {
+        r->err = ask_once(r->q, &r->why);
+        if (r->err != TW_OK) {
             break;
         }
         r->done++;
@@ -83,9 +85,9 @@ static tw_err measure(question *q, unsigned ms, unsigned more, double *rate, uns
     *rate = (double)done /
             ((double)(now.tv_sec - begun.tv_sec) + (double)(now.tv_nsec - begun.tv_nsec) / 1e9);
     for (unsigned i = 0; i < *threads; i++) {
-        if (r[i].why.err != TW_OK) {
+        if (r[i].err != TW_OK) {
             *why = r[i].why;
-            return why->err;
+            return r[i].err;
         }
     }
     return TW_OK;

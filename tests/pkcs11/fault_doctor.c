@@ -260,6 +260,17 @@ Test(sick, a_key_that_is_not_kept_inside_is_told)
     }
 }
 
+/* Threads that the token has no session for wait for those of others. */
+Test(sick, a_token_of_few_sessions_serves_several_threads)
+{
+    const tw_token_check_options shortly = {
+        .size = sizeof(shortly), .no_scratch = true, .speed_ms = 1};
+
+    SCRIPTS({"policy", "C_OpenSession * limit 2\nC_DeriveKey * wait 40"});
+    must_check(TW_OK, "# well", &shortly);
+    must_be("speed", TW_VERDICT_OK, " in 4");
+}
+
 Test(sick, a_key_that_a_logout_hides_is_found)
 {
     SCRIPTS({"login", "C_FindObjectsInit 1 logout"});
