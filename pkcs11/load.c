@@ -224,6 +224,13 @@ static tw_err start(module *m, module **out, failure *why)
     return TW_OK;
 }
 
+static const char *reason(void)
+{
+    const char *message = p11_kit_message();
+
+    return message == NULL ? "no reason given" : message;
+}
+
 tw_err twp_module_get(const char *path, const char *args, module **out, failure *why)
 {
     CK_FUNCTION_LIST *fn = NULL;
@@ -239,10 +246,7 @@ tw_err twp_module_get(const char *path, const char *args, module **out, failure 
     if (fn != NULL) {
         err = enlist(fn, args, &m, why);
     } else if (err == TW_OK) {
-        const char *message = p11_kit_message();
-
-        err = twp_fail_text(why, TW_ERR_TOKEN_ABSENT, "cannot load module %s: %s", path,
-                            message == NULL ? "no reason given" : message);
+        err = twp_fail_text(why, TW_ERR_TOKEN_ABSENT, "cannot load module %s: %s", path, reason());
     }
     twp_process_unlock();
     return err == TW_OK ? start(m, out, why) : err;
@@ -319,14 +323,24 @@ static tw_err get_named(CK_FUNCTION_LIST *fn, const char *name, const char *args
     return m == NULL ? err : start(m, out, why);
 }
 
+/* Where none is configured p11-kit gives an empty list; where its configuration cannot be read,
+ * or a module that is said to be critical does not load, none. */
 static tw_err load_configured(CK_FUNCTION_LIST ***out, size_t *count, failure *why)
 {
-    CK_FUNCTION_LIST **fns;
+    CK_FUNCTION_LIST **fns = NULL;
     tw_err err;
 
     lock_list();
     err = may_load(why);
-    fns = err != TW_OK ? NULL : p11_kit_modules_load(NULL, P11_KIT_MODULE_UNMANAGED);
+    if (err == TW_OK) {
+        fns = p11_kit_modules_load(NULL, P11_KIT_MODULE_UNMANAGED);
+        if (fns == NULL) {
+            err = twp_fail_text(why, TW_ERR_TOKEN_ABSENT,
+                                "p11-kit cannot load the modules that it has configured: %s; mend "
+                                "that, or name one module by --module or module-path=",
+                                reason());
+        }
+    }
     twp_process_unlock();
     for (*count = 0; fns != NULL && fns[*count] != NULL;) {
         (*count)++;

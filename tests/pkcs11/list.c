@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a listing tells. */
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "stand.h"
@@ -152,6 +155,44 @@ Test(list, says_when_there_is_nothing)
     s.options.module = "/nowhere/module.so";
     must_size(0, list(TW_ERR_TOKEN_ABSENT, NULL).tokens);
     must_event(&s, TW_ERR_TOKEN_ABSENT, NULL, 0, "/nowhere");
+}
+
+static const char *says; /* what the event of a listing has to */
+
+/* Who is root has no configuration of its own for p11-kit. */
+static int list_configured(void)
+{
+    seen n = {0};
+
+    if ((getuid() == 0 && setreuid(65534, (uid_t)-1) != 0) || setenv("HOME", s.dir, 1) != 0 ||
+        unsetenv("XDG_CONFIG_HOME") != 0) {
+        return 1;
+    }
+    if (tw_token_list(NULL, &s.options, each, &n) != TW_ERR_TOKEN_ABSENT || n.tokens != 0) {
+        return 2;
+    }
+    return strstr(s.event_message, says) != NULL && strstr(s.event_message, "--module") != NULL ? 0
+                                                                                                : 3;
+}
+
+static void must_say(const char *what, const char *file, const char *text)
+{
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), "%s/.config/pkcs11/%s", s.dir, file);
+    write_file(path, text);
+    says = what;
+    must_succeed(list_configured);
+    must(remove(path) == 0);
+}
+
+Test(list, says_why_nothing_that_p11_kit_has_configured_can_be_used)
+{
+    run_quietly("mkdir -p %s/.config/pkcs11/modules", s.dir);
+    s.options.module = NULL;
+    must_say("critical", "modules/gone.module", "module: /nowhere/module.so\ncritical: yes\n");
+    must_say("pkcs11.conf", "pkcs11.conf", "user-config merge\n");
+    must_say("has no module configured", "pkcs11.conf", "user-config: only\n");
 }
 
 Test(list, refuses_bad_arguments)
