@@ -353,7 +353,7 @@ tw_err twp_module_get_all(const char *name, const char *args, module ***out, siz
                           const settings *skipped, failure *why)
 {
     CK_FUNCTION_LIST **fns;
-    size_t n;
+    size_t n, left_out = 0;
     tw_err err = load_configured(&fns, &n, why);
 
     *count = 0;
@@ -374,10 +374,19 @@ tw_err twp_module_get_all(const char *name, const char *args, module ***out, siz
 
         if (get_named(fns[i], name, args, &m, &each) != TW_OK) {
             twp_report(skipped, TW_TOKEN_NO_SLOT, "configured module left out", &each);
+            left_out++;
         } else if (m != NULL) {
             (*out)[(*count)++] = m;
         }
     }
     free(fns); /* the references in it were taken over */
+    if (*count == 0 && left_out > 0) {
+        free(*out);
+        *out = NULL;
+        return twp_fail_text(why, TW_ERR_TOKEN_ABSENT,
+                             "what p11-kit has configured%s%s was left out, as it failed: mend "
+                             "that, or name another module by --module or module-path=",
+                             name == NULL ? "" : " as ", name == NULL ? "" : name);
+    }
     return TW_OK;
 }

@@ -154,7 +154,7 @@ void twp_module_hold(module *m);
 void twp_module_put(module *m);
 
 /* The modules that p11-kit has configured, or the one called `name`. One that fails is told
- * to `skipped` and left out. Put each, then free(). */
+ * to `skipped` and left out, or TW_ERR_TOKEN_ABSENT if that leaves none. Put each, then free(). */
 tw_err twp_module_get_all(const char *name, const char *init_args, module ***out, size_t *count,
                           const settings *skipped, failure *why);
 

@@ -188,11 +188,17 @@ static void must_say(const char *what, const char *file, const char *text)
 
 Test(list, says_why_nothing_that_p11_kit_has_configured_can_be_used)
 {
+    char conf[128];
+
+    (void)snprintf(conf, sizeof(conf), "%s/.config/pkcs11/pkcs11.conf", s.dir);
     run_quietly("mkdir -p %s/.config/pkcs11/modules", s.dir);
     s.options.module = NULL;
     must_say("critical", "modules/gone.module", "module: /nowhere/module.so\ncritical: yes\n");
     must_say("pkcs11.conf", "pkcs11.conf", "user-config merge\n");
     must_say("has no module configured", "pkcs11.conf", "user-config: only\n");
+    write_file(conf, "user-config: only\n");
+    must_say("was left out", "modules/odd.module",
+             "module: " TESTS_SOFTHSM "\nx-init-reserved: SoftHSM takes none\n");
 }
 
 Test(list, refuses_bad_arguments)
