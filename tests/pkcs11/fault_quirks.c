@@ -336,6 +336,29 @@ Test(oddities, a_table_with_a_null_is_refused_before_it_is_called)
     tw_token_free(token);
 }
 
+static tw_err no_item(void *arg, const tw_token_info *item, const tw_token_key_info *key)
+{
+    (void)arg;
+    must(item == NULL && key == NULL);
+    return TW_OK;
+}
+
+static void must_fail(tw_err want, const char *function, CK_RV rv)
+{
+    fault_script(&s, "%s * fail 0x%lx", function, rv);
+    must_err(want, tw_token_open(stand_uri(&s, ""), &s.options, &token));
+    must_event(&s, want, function, rv, "open token");
+    must_err(want, tw_token_list(NULL, &s.options, no_item, NULL));
+    must_event(&s, want, function, rv, "list tokens");
+}
+
+Test(oddities, a_module_that_fails_where_there_is_no_other)
+{
+    must_fail(TW_ERR_TOKEN_FAILED, "C_Initialize", CKR_GENERAL_ERROR);
+    must_fail(TW_ERR_TOKEN_FAILED, "C_GetSlotList", CKR_DEVICE_ERROR);
+    must_fail(TW_ERR_TOKEN_POLICY, "C_Initialize", CKR_FUNCTION_NOT_SUPPORTED);
+}
+
 /* Keys that no curve is said of: RSA, and the ML-KEM of version 3.2 (CKK_ML_KEM). */
 Test(oddities, a_key_of_a_kind_that_no_kem_here_has)
 {
