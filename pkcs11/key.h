@@ -169,6 +169,10 @@ typedef struct pair_request {
     bool left;            /* objects that would not go: none is made beside them */
     failure best;         /* the most telling so far */
     size_t next;          /* the way to ask that comes next, of all */
+    bool passing;         /* one failed as a device does that may be well the next moment, */
+    bool asked_again;     /* for which the modest ones were asked once more */
+    bool tried;           /* the key was made, and a derivation tried */
+    bool unproven;        /* one failed in which it was not, and nothing refused */
     const struct maker *maker;
     usage usage;
     CK_OBJECT_HANDLE public, private;

@@ -159,7 +159,7 @@ static tw_err accept(op *o, pair_request *r)
         err = twp_made_public(&o->line, r->private, r->public, k);
     }
     if (err == TW_OK) {
-        k->derive = true;
+        k->derive = r->tried = true;
         err = twp_key_settle(o, k, r->private);
     }
     if (err != TW_OK) {
@@ -191,15 +191,27 @@ bool twp_pair_ask_otherwise(tw_err err, const failure *why)
            why->loss != LOSS_SESSION && why->loss != LOSS_SLOT && why->rv != CKR_DEVICE_MEMORY;
 }
 
+/* What a device says that may be well the next moment. A code of the vendor's own is not it: so a
+ * TPM answers to what it does not take. */
+static bool may_pass(const failure *why)
+{
+    return why->loss == LOSS_MODULE && twp_rv_judge(why->rv).name != NULL;
+}
+
 static tw_err make_and_accept(op *o, pair_request *r)
 {
     tw_err err = make(o, r);
 
+    r->tried = false;
     if (err == TW_OK) {
         err = accept(o, r);
         if (err != TW_OK) {
             destroy(o, r);
         }
+    }
+    if (err != TW_OK) {
+        r->passing = r->passing || may_pass(o->line.why);
+        r->unproven = r->unproven || !(r->tried || err == TW_ERR_TOKEN_POLICY);
     }
     return err;
 }
@@ -211,10 +223,21 @@ static bool says_more(const failure *a, const failure *b)
            (b->rv == CKR_MECHANISM_INVALID && a->rv != CKR_MECHANISM_INVALID);
 }
 
-/* The ways of one pass, the most modest first; false: that was all. */
+static void begin_again(pair_request *r)
+{
+    r->next = 0;
+    r->passing = r->unproven = false;
+}
+
+/* The ways of one pass, the most modest first; false: that was all. Those are asked for once more
+ * before a key that may decrypt, if it was but the device that failed. */
 static bool next_way(pair_request *r)
 {
     while (r->next < USAGE_COUNT * LENGTH(makers)) {
+        if (r->next == USAGE_DECRYPT * LENGTH(makers) && r->passing && !r->asked_again) {
+            begin_again(r);
+            r->asked_again = true;
+        }
         r->usage = (usage)(r->next / LENGTH(makers));
         r->maker = &makers[r->next++ % LENGTH(makers)];
         if (r->maker->nist == is_nist(r->curve)) {
@@ -252,7 +275,7 @@ static tw_err pass_from(op *o, pair_request *r, size_t way)
 
     r->next = way > first ? way : first;
     err = pass(o, r);
-    if (err == TW_OK && r->usage == USAGE_DECRYPT) {
+    if (err == TW_OK && r->usage == USAGE_DECRYPT && !r->unproven) {
         atomic_store(&o->token->decrypts, true);
     }
     return err;

@@ -26,9 +26,14 @@ static void end(void)
 
 TestSuite(making, .init = start, .fini = end);
 
+static tw_err make_called(const char *label, tw_key **out)
+{
+    return tw_token_generate(token, TW_KEM_P256_HKDF_SHA256, label, NULL, 0, out);
+}
+
 static tw_err make(tw_key **out)
 {
-    return tw_token_generate(token, TW_KEM_P256_HKDF_SHA256, "a", NULL, 0, out);
+    return make_called("a", out);
 }
 
 /* On the token: SoftHSM loses objects of a session when it refuses a template. */
@@ -103,6 +108,56 @@ Test(making, asks_for_no_key_that_may_decrypt_at_first)
 Test(making, goes_on_where_nothing_may_be_said_of_decryption)
 {
     must_make_despite("C_GenerateKeyPair * refuse CKA_DECRYPT CKR_DEVICE_ERROR");
+}
+
+/* DEVICE_REMOVED is no reason to ask otherwise: it would show that the next may decrypt too. */
+static void must_ask_for_no_decryption(const char *label)
+{
+    tw_key *key;
+
+    fault_script(&s, "C_GenerateKeyPair * refuse CKA_DECRYPT=01 CKR_DEVICE_REMOVED");
+    must_ok(make_called(label, &key));
+    tw_key_free(key);
+}
+
+Test(making, asks_for_no_key_that_may_decrypt_for_a_failure_that_passes)
+{
+    tw_key *key;
+
+    fault_script(&s, "C_GenerateKeyPair 1-2 fail CKR_DEVICE_ERROR");
+    must_make(&key);
+    must(may(CKA_DERIVE) && !may(CKA_DECRYPT));
+    must_ask_for_no_decryption("b");
+    finish(key);
+}
+
+/* The token may do that and no more: one failure that lasts tells nothing of it. */
+Test(making, what_a_failing_device_does_not_make_is_asked_of_it_again)
+{
+    tw_key *key;
+
+    fault_script(&s, "C_GenerateKeyPair 1-4 fail CKR_DEVICE_ERROR");
+    must_make(&key);
+    must(may(CKA_DERIVE) && may(CKA_DECRYPT));
+    must_ask_for_no_decryption("b");
+    finish(key);
+}
+
+Test(making, what_a_token_refuses_to_make_is_not_asked_of_it_again)
+{
+    tw_key *key;
+    size_t before;
+
+    fault_script(&s, "C_GenerateKeyPair 1-2 fail CKR_TEMPLATE_INCONSISTENT");
+    before = fault_count("C_GenerateKeyPair");
+    must_make(&key);
+    must_size(before + 3, fault_count("C_GenerateKeyPair"));
+    must(may(CKA_DERIVE) && may(CKA_DECRYPT));
+    tw_key_free(key);
+    fault_script(&s, "C_GenerateKeyPair * demand CKA_DECRYPT=01 CKR_TEMPLATE_INCONSISTENT");
+    must_ok(make_called("b", &key));
+    must_size(before + 4, fault_count("C_GenerateKeyPair"));
+    finish(key);
 }
 
 /* SoftHSM's keys may do everything that is not said of them. */
