@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /*
  * A key pair under names that nothing in the token has, and nothing left of it when it
@@ -103,39 +104,99 @@ static bool valid(const tw_token *token, const pair_request *r)
            (r->label != NULL || r->id_len > 0) && (r->label == NULL || r->label[0] != '\0');
 }
 
-/* Without CKA_DERIVE_TEMPLATE, then. NSS 3.110 in FIPS mode does not refuse that word but fails
- * for good: looking around anew restarts it. */
-static tw_err do_without(tw_token *token, pair_request *r, failure *why)
+/* --- With CKA_DERIVE_TEMPLATE, where the token takes it. -------------------------------------- */
+
+enum {
+    RESTARTS_APART_MS = 500, /* of one module */
+};
+
+/* From the first way on. What failed for good is restarted by looking around, unless that was done
+ * just now. */
+static tw_err anew(tw_token *token, pair_request *r, failure *why)
 {
-    r->bounded = false;
+    const struct timespec pause = {.tv_nsec = RESTARTS_APART_MS * 1000000L};
+    tw_err err;
+
+    r->passing = r->asked_again = r->unproven = false;
     r->next = 0;
     r->best = (failure){0};
-    atomic_store(&token->unbounded, true);
-    return twp_token_run(token, RUN_RETRY, check_free, r, why);
+    err = twp_token_run(token, RUN_RETRY, check_free, r, why);
+    if (err == TW_ERR_TOKEN_FAILED) {
+        nanosleep(&pause, NULL);
+        err = twp_token_run(token, RUN_RETRY, check_free, r, why);
+    }
+    return err;
 }
 
+static tw_err make_again(tw_token *token, pair_request *r, failure *why)
+{
+    failure first = *why;
+    tw_err err;
+
+    r->taken = false;
+    err = anew(token, r, why);
+    if (err == TW_OK) {
+        err = twp_token_run(token, RUN_ONCE, twp_pair_probe, r, why);
+    }
+    if (err == TW_OK && r->taken) {
+        return make(token, r, why);
+    }
+    if (err == TW_OK) {
+        *why = first;
+    }
+    return why->err;
+}
+
+/* TW_OK with r->bounded false: nothing is made, and the template to be left out; *refused tells
+ * that it was the token that would not have it. NSS takes it for a session's pair, and fails as a
+ * device does for one that it would keep, in FIPS mode for good. So what fails so is seen to take
+ * it for a session once more, and to fail again: it is not left out for a device that failed
+ * meanwhile. */
+static tw_err make_bounded(tw_token *token, pair_request *r, bool *refused, failure *why)
+{
+    tw_err err = twp_token_run(token, RUN_ONCE, twp_pair_probe, r, why);
+    bool took = r->taken;
+
+    if (err != TW_OK || !r->bounded) {
+        *refused = true;
+        return err;
+    }
+    err = make(token, r, why);
+    if (err != TW_OK && took && r->passing && twp_pair_ask_otherwise(err, why)) {
+        err = make_again(token, r, why);
+    }
+    if (err == TW_OK || !twp_pair_ask_otherwise(err, why) || (r->bounded && r->taken != took)) {
+        return err;
+    }
+    *refused = took || !r->passing;
+    r->bounded = false;
+    return TW_OK;
+}
+
+/* That a token does not take it is remembered when it refused it, and made a key without it. */
 tw_err twp_pair_make(tw_token *token, pair_request *r, failure *why)
 {
     tw_err err = twp_token_run(token, RUN_GENTLY, check_free, r, why);
+    bool refused = false;
 
     r->bounded = r->bounded && !atomic_load(&token->unbounded);
     if (err == TW_OK && r->bounded) {
-        err = twp_token_run(token, RUN_ONCE, twp_pair_probe, r, why);
-        if (err == TW_OK && !r->bounded) {
-            err = do_without(token, r, why);
+        err = make_bounded(token, r, &refused, why);
+        if (err != TW_OK || r->bounded) {
+            return err;
         }
+        err = anew(token, r, why);
     }
     if (err == TW_OK) {
         err = make(token, r, why);
     }
-    if (err != TW_OK && r->bounded && twp_pair_ask_otherwise(err, why)) {
-        err = do_without(token, r, why);
-        if (err == TW_OK) {
-            err = make(token, r, why);
-        }
+    if (err == TW_OK && refused) {
+        atomic_store(&token->unbounded, true);
     }
     return err;
 }
+
+/* --- Taking it away, and the call. ------------------------------------------------------------ */
 
 tw_err twp_pair_remove(tw_token *token, pair_request *r, failure *why)
 {

@@ -162,7 +162,8 @@ typedef struct pair_request {
     const uint8_t *id;
     size_t id_len;
     bool common_label;    /* others may have it */
-    bool bounded;         /* what is derived is said to stay inside too */
+    bool bounded;         /* what is derived is said to stay inside too, */
+    bool taken;           /* which the token was seen to take */
     bool in_session;      /* and ends with it */
     token_key *key;       /* out */
     bool wide, seen_wide; /* a key that may do more will do; one was made */
@@ -191,7 +192,8 @@ bool twp_pair_ask_otherwise(tw_err err, const failure *why);
 
 /* twp_pair_probe asks whether the token takes CKA_DERIVE_TEMPLATE, of a pair that ends with its
  * session: SoftHSM leaves half a key when it refuses a template, in the token if that key was to
- * be there. From a token that makes no such pair at all it is not known: r->bounded stays. */
+ * be there. r->bounded and r->taken tell; from a token that makes no such pair at all it is not
+ * known: r->bounded stays. */
 tw_err twp_pair_probe(op *o, void *arg);
 
 /* Whether private objects can be seen now: not when someone logged us out. */
