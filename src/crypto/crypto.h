@@ -106,9 +106,11 @@ typedef struct tw_piece {
 typedef struct tw_hmac {
     const tw_hash *hash;
     EVP_MD_CTX *ctx;
-    EVP_KDF_CTX *kdf;   /* with a property query */
-    size_t len, most;   /* of bytes: gathered now, and at most so far */
-    uint8_t bytes[512]; /* a key and what follows it */
+    EVP_KDF_CTX *kdf;          /* with a property query */
+    bool fresh;                /* ctx is as hash->fresh is */
+    size_t len, most;          /* of bytes: gathered now, and at most so far */
+    uint8_t last[TW_MAX_HASH]; /* of the passes that there were */
+    uint8_t bytes[512];        /* a key and what follows it */
 } tw_hmac;
 
 tw_err tw_hmac_begin(const tw_hash *hash, tw_hmac *out);

@@ -79,11 +79,13 @@ tw_err tw_hmac_begin(const tw_hash *hash, tw_hmac *out)
     out->ctx = NULL;
     out->kdf = NULL;
     out->len = out->most = 0;
+    out->fresh = false;
     if (hash->kdf != NULL) {
         out->kdf = EVP_KDF_CTX_new(hash->kdf);
         return out->kdf == NULL ? TW_ERR_MEMORY : TW_OK;
     }
     out->ctx = tw_slots_take(&hash->contexts);
+    out->fresh = out->ctx != NULL;
     if (out->ctx == NULL) {
         out->ctx = EVP_MD_CTX_new();
     }
@@ -99,7 +101,10 @@ void tw_hmac_end(tw_hmac *hmac)
         EVP_MD_CTX_free(hmac->ctx);
     }
     EVP_KDF_CTX_free(hmac->kdf);
-    tw_wipe(hmac->bytes, hmac->most);
+    if (hmac->most > 0) {
+        tw_wipe(hmac->last, sizeof(hmac->last));
+        tw_wipe(hmac->bytes, hmac->most);
+    }
     hmac->ctx = NULL;
     hmac->kdf = NULL;
 }
@@ -107,7 +112,10 @@ void tw_hmac_end(tw_hmac *hmac)
 /* What a failed copy leaves cannot be copied to: OpenSSL 3.5 would write to NULL. */
 static bool continue_from(tw_hmac *hmac, const EVP_MD_CTX *from)
 {
-    if (hmac->ctx != NULL && EVP_MD_CTX_copy_ex(hmac->ctx, from) == 1) {
+    bool there = hmac->fresh && from == hmac->hash->fresh;
+
+    hmac->fresh = false;
+    if (there || (hmac->ctx != NULL && EVP_MD_CTX_copy_ex(hmac->ctx, from) == 1)) {
         return true;
     }
     EVP_MD_CTX_free(hmac->ctx);
@@ -128,37 +136,41 @@ static bool hash_gathered(tw_hmac *hmac)
 
 static bool gather(tw_hmac *hmac, const tw_piece *piece)
 {
-    if (piece->len > sizeof(hmac->bytes) - hmac->len && !hash_gathered(hmac)) {
-        return false;
-    }
-    if (piece->len > sizeof(hmac->bytes)) {
-        return EVP_DigestUpdate(hmac->ctx, piece->data, piece->len) == 1;
+    if (piece->len > sizeof(hmac->bytes) - hmac->len) {
+        if (!hash_gathered(hmac)) {
+            return false;
+        }
+        if (piece->len > sizeof(hmac->bytes)) {
+            return EVP_DigestUpdate(hmac->ctx, piece->data, piece->len) == 1;
+        }
     }
     tw_copy(hmac->bytes + hmac->len, piece->data, piece->len);
     hmac->len += piece->len;
     return true;
 }
 
-/* The padded key XOR the pad, a word at a time: every block has a number of them. */
+/* The padded key XOR the pad, a word at a time. */
 static void put_key(tw_hmac *hmac, const uint8_t *key, size_t key_len, uint8_t pad)
 {
-    size_t block_len = hmac->hash->alg->block_len;
-    uint64_t word, pad_word;
+    uint64_t word, key_word;
+    size_t i = 0;
 
-    memset(&pad_word, pad, sizeof(pad_word));
-    memcpy(hmac->bytes, key, key_len);
-    memset(hmac->bytes + key_len, 0, block_len - key_len);
-    for (size_t i = 0; i < block_len; i += sizeof(word)) {
-        memcpy(&word, hmac->bytes + i, sizeof(word));
-        word ^= pad_word;
-        memcpy(hmac->bytes + i, &word, sizeof(word));
+    hmac->len = hmac->hash->alg->block_len;
+    memset(hmac->bytes, pad, hmac->len);
+    memset(&word, pad, sizeof(word));
+    for (; key_len - i >= sizeof(word); i += sizeof(word)) {
+        memcpy(&key_word, key + i, sizeof(key_word));
+        key_word ^= word;
+        memcpy(hmac->bytes + i, &key_word, sizeof(key_word));
     }
-    hmac->len = block_len;
+    for (; i < key_len; i++) {
+        hmac->bytes[i] ^= key[i];
+    }
 }
 
 /* RFC 2104: the inner pass or the outer, over the padded key XOR the pad and the pieces. */
 static bool hmac_pass(tw_hmac *hmac, const uint8_t *key, size_t key_len, size_t which,
-                      const tw_piece *pieces, size_t count, uint8_t *out)
+                      const tw_piece *pieces, size_t count)
 {
     const tw_hash *hash = hmac->hash;
 
@@ -174,16 +186,16 @@ static bool hmac_pass(tw_hmac *hmac, const uint8_t *key, size_t key_len, size_t 
             return false;
         }
     }
-    return hash_gathered(hmac) && EVP_DigestFinal_ex(hmac->ctx, out, NULL) == 1;
+    return hash_gathered(hmac) && EVP_DigestFinal_ex(hmac->ctx, hmac->last, NULL) == 1;
 }
 
-/* RFC 2104 section 2. A key longer than a block is hashed. */
+/* RFC 2104 section 2, into `last`. A key longer than a block is hashed. */
 static tw_err hmac_of(tw_hmac *hmac, const uint8_t *key, size_t key_len, const tw_piece *pieces,
-                      size_t count, uint8_t *out)
+                      size_t count)
 {
     size_t hash_len = hmac->hash->alg->hash_len;
-    uint8_t hashed[TW_MAX_HASH], inner[TW_MAX_HASH];
-    tw_piece second = {inner, hash_len};
+    tw_piece inner = {hmac->last, hash_len};
+    uint8_t hashed[TW_MAX_HASH];
     bool ok = true;
 
     if (key_len > hmac->hash->alg->block_len) {
@@ -193,9 +205,8 @@ static tw_err hmac_of(tw_hmac *hmac, const uint8_t *key, size_t key_len, const t
         key = hashed;
         key_len = hash_len;
     }
-    ok = ok && hmac_pass(hmac, key, key_len, 0, pieces, count, inner) &&
-         hmac_pass(hmac, key, key_len, 1, &second, 1, out);
-    tw_wipe(inner, hash_len);
+    ok = ok && hmac_pass(hmac, key, key_len, 0, pieces, count) &&
+         hmac_pass(hmac, key, key_len, 1, &inner, 1);
     if (key == hashed) {
         tw_wipe(hashed, hash_len);
     }
@@ -205,10 +216,16 @@ static tw_err hmac_of(tw_hmac *hmac, const uint8_t *key, size_t key_len, const t
 tw_err tw_hkdf_extract(tw_hmac *hmac, const uint8_t *salt, size_t salt_len, const tw_piece *ikm,
                        size_t ikm_count, uint8_t *prk)
 {
+    tw_err err;
+
     if (hmac->kdf != NULL) {
         return tw_provider_extract(hmac, salt, salt_len, ikm, ikm_count, prk);
     }
-    return hmac_of(hmac, salt, salt_len, ikm, ikm_count, prk);
+    err = hmac_of(hmac, salt, salt_len, ikm, ikm_count);
+    if (err == TW_OK) {
+        memcpy(prk, hmac->last, hmac->hash->alg->hash_len);
+    }
+    return err;
 }
 
 #define MAX_INFO_PIECES 8
@@ -218,7 +235,6 @@ tw_err tw_hkdf_expand(tw_hmac *hmac, const uint8_t *prk, size_t prk_len, const t
 {
     size_t hash_len = hmac->hash->alg->hash_len;
     tw_piece pieces[MAX_INFO_PIECES + 2];
-    uint8_t block[TW_MAX_HASH];
     uint8_t counter = 0;
     size_t done = 0;
     tw_err err = TW_OK;
@@ -229,21 +245,20 @@ tw_err tw_hkdf_expand(tw_hmac *hmac, const uint8_t *prk, size_t prk_len, const t
     if (hmac->kdf != NULL) {
         return tw_provider_expand(hmac, prk, prk_len, info, info_count, out, out_len);
     }
-    pieces[0] = (tw_piece){block, 0}; /* T(0) is empty, RFC 5869 section 2.3 */
+    pieces[0] = (tw_piece){hmac->last, 0}; /* T(0) is empty, RFC 5869 section 2.3 */
     tw_copy(pieces + 1, info, info_count * sizeof(*info));
     pieces[info_count + 1] = (tw_piece){&counter, 1};
     while (err == TW_OK && done < out_len) {
         size_t take = out_len - done < hash_len ? out_len - done : hash_len;
 
         counter++;
-        err = hmac_of(hmac, prk, prk_len, pieces, info_count + 2, block);
+        err = hmac_of(hmac, prk, prk_len, pieces, info_count + 2);
         if (err == TW_OK) {
-            memcpy(out + done, block, take);
+            memcpy(out + done, hmac->last, take);
         }
         pieces[0].len = hash_len;
         done += take;
     }
-    tw_wipe(block, sizeof(block));
     if (err != TW_OK) {
         tw_wipe(out, out_len);
     }

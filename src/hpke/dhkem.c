@@ -152,7 +152,7 @@ static tw_err join(const tw_piece *pieces, size_t count, uint8_t *out, size_t ou
 tw_err tw_dhkem_prefix(const tw_kem *kem, uint8_t *out, size_t out_cap, size_t *out_len)
 {
     tw_suite_id id;
-    tw_piece pieces[3] = {{"HPKE-v1", 7}};
+    tw_piece pieces[2];
 
     if (out_len == NULL) {
         return TW_ERR_INVALID;
@@ -162,8 +162,8 @@ tw_err tw_dhkem_prefix(const tw_kem *kem, uint8_t *out, size_t out_cap, size_t *
         return TW_ERR_INVALID;
     }
     id = tw_kem_suite_id(kem->id);
-    pieces[1] = (tw_piece){id.bytes, id.len};
-    pieces[2] = (tw_piece){extract_label, sizeof(extract_label) - 1};
+    pieces[0] = (tw_piece){id.bytes, id.len};
+    pieces[1] = (tw_piece){extract_label, sizeof(extract_label) - 1};
     return join(pieces, TW_COUNT(pieces), out, out_cap, out_len);
 }
 
@@ -185,7 +185,6 @@ tw_err tw_dhkem_info(const tw_kem *kem, const uint8_t *enc, const uint8_t *publi
     id = tw_kem_suite_id(kem->id);
     tw_store16(length, (uint16_t)tw_kdf_alg_find(alg->kdf_id)->hash_len);
     tw_piece pieces[] = {{length, sizeof(length)},
-                         {"HPKE-v1", 7},
                          {id.bytes, id.len},
                          {expand_label, sizeof(expand_label) - 1},
                          {enc, alg->public_len},

@@ -11,8 +11,9 @@
 
 /* --- Labelled KDF, section 4. --------------------------------------------- */
 
+/* "HPKE-v1" and the suite's identifier, which come together in all that is hashed. */
 typedef struct tw_suite_id {
-    uint8_t bytes[10];
+    uint8_t bytes[17];
     size_t len;
 } tw_suite_id;
 
