@@ -77,12 +77,13 @@ static inline uint64_t tw_varint_read(const uint8_t *in)
  * whoever frees the slots frees them all.
  */
 #define TW_SLOTS      8
-#define TW_CACHE_LINE 64 /* one slot a cache line */
+#define TW_CACHE_LINE 64
 typedef struct tw_slots {
     struct {
+        char apart[TW_CACHE_LINE - sizeof(void *)]; /* a cache line for each, and nothing else */
         _Atomic(void *) object;
-        char apart[TW_CACHE_LINE - sizeof(void *)];
     } slot[TW_SLOTS];
+    char apart[TW_CACHE_LINE - sizeof(void *)];
 } tw_slots;
 
 /* Both act on objects that are constant to the eye of the caller. take returns

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
-/* The address of a thread's own byte tells threads apart and owns nothing. */
+/* Threads are numbered as they come, so that the first TW_SLOTS have each a slot of their own. */
 static size_t home_slot(void)
 {
-    static _Thread_local char here;
-    uint64_t mixed = (uint64_t)(uintptr_t)&here * 0x9e3779b97f4a7c15u;
+    static atomic_uint threads;
+    static _Thread_local unsigned number; /* 0 is none yet */
 
-    return (size_t)(mixed >> 32) % TW_SLOTS;
+    if (number == 0) {
+        number = 1 + atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed);
+    }
+    return number % TW_SLOTS;
 }
 
 void *tw_slots_take(const tw_slots *slots)

@@ -182,16 +182,19 @@ tw_err tw_aead_seal_final(tw_aead *aead, uint8_t *tag);
 
 typedef struct tw_kit {
     atomic_size_t refs;
+    bool owned; /* by a suite, which outlives what is made with it: not counted */
     tw_provider provider;
     tw_hash hash;
     tw_cipher cipher; /* cipher.alg is NULL for TW_AEAD_EXPORT_ONLY */
     tw_slots buffers; /* for the chunks that its streams hold: tw_buf_give */
 } tw_kit;
 
-/* TW_ERR_INVALID: an id that this provider lacks. */
+/* TW_ERR_INVALID: an id that this provider lacks. ref and unref do nothing to one that is
+ * owned: all threads that share a suite would write to its count. free frees it for its owner. */
 tw_err tw_kit_new(uint16_t kdf_id, uint16_t aead_id, const tw_provider *provider, tw_kit **out);
 tw_kit *tw_kit_ref(tw_kit *kit);
 void tw_kit_unref(tw_kit *kit);
+void tw_kit_free(tw_kit *kit);
 
 /* --- Diffie-Hellman. ------------------------------------------------------ */
 

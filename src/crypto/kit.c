@@ -56,7 +56,7 @@ tw_err tw_kit_new(uint16_t kdf_id, uint16_t aead_id, const tw_provider *provider
         err = tw_cipher_init(&kit->cipher, aead, &kit->provider);
     }
     if (err != TW_OK) {
-        tw_kit_unref(kit);
+        tw_kit_free(kit);
         return err;
     }
     *out = kit;
@@ -65,8 +65,18 @@ tw_err tw_kit_new(uint16_t kdf_id, uint16_t aead_id, const tw_provider *provider
 
 tw_kit *tw_kit_ref(tw_kit *kit)
 {
-    atomic_fetch_add_explicit(&kit->refs, 1, memory_order_relaxed);
+    if (!kit->owned) {
+        atomic_fetch_add_explicit(&kit->refs, 1, memory_order_relaxed);
+    }
     return kit;
+}
+
+void tw_kit_unref(tw_kit *kit)
+{
+    if (kit != NULL && !kit->owned &&
+        atomic_fetch_sub_explicit(&kit->refs, 1, memory_order_acq_rel) == 1) {
+        tw_kit_free(kit);
+    }
 }
 
 static void clear_buffers(const tw_slots *buffers)
@@ -78,9 +88,9 @@ static void clear_buffers(const tw_slots *buffers)
     }
 }
 
-void tw_kit_unref(tw_kit *kit)
+void tw_kit_free(tw_kit *kit)
 {
-    if (kit != NULL && atomic_fetch_sub_explicit(&kit->refs, 1, memory_order_acq_rel) == 1) {
+    if (kit != NULL) {
         tw_hash_clear(&kit->hash);
         tw_cipher_clear(&kit->cipher);
         clear_buffers(&kit->buffers);

@@ -80,8 +80,8 @@ static void suite_free(tw_suite *suite)
 
     tw_schedule_clear(self);
     tw_nonces_clear(&self->nonces);
-    tw_kit_unref(self->kit);
-    tw_kit_unref(atomic_load(&self->wider));
+    tw_kit_free(self->kit);
+    tw_kit_free(atomic_load(&self->wider));
     tw_kem_free(self->own_kem);
     OPENSSL_free(self);
 }
@@ -124,6 +124,7 @@ tw_err tw_suite_with_kem(const tw_kem *kem, uint16_t kdf_id, uint16_t aead_id,
     self->id = tw_hpke_suite_id(kem->id, kdf_id, aead_id);
     err = tw_kit_new(kdf_id, aead_id, provider, &self->kit);
     if (err == TW_OK) {
+        self->kit->owned = true;
         err = tw_schedule_init(self);
     }
     if (err != TW_OK) {
@@ -176,8 +177,9 @@ static tw_err make_wider(tw_builtin_suite *self, tw_kit **out)
     if (err != TW_OK) {
         return err;
     }
+    made->owned = true;
     if (!atomic_compare_exchange_strong(&self->wider, &first, made)) {
-        tw_kit_unref(made);
+        tw_kit_free(made);
         made = first;
     }
     *out = tw_kit_ref(made);
