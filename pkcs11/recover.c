@@ -10,6 +10,7 @@
 
 enum {
     MOST_ATTEMPTS = 3,
+    MOST_LOGINS = 16,        /* of others, while one operation is at it */
     FIRST_PATIENCE_MS = 500, /* a restart disturbs all users of the module */
     MOST_PATIENCE_MS = 8000,
     CALM_MS = 60000,
@@ -168,11 +169,11 @@ bool twp_recover(tw_token *t, attempt *a, failure *why)
     loss rung = first_rung(t, a, why);
     bool again;
 
+    if (rung == LOSS_HANDLE) {
+        return a->logins++ < MOST_LOGINS && !twp_time_passed(a->deadline);
+    }
     if (rung == LOSS_NONE || a->number >= MOST_ATTEMPTS) {
         return false;
-    }
-    if (rung == LOSS_HANDLE) {
-        return true;
     }
     if (rung == LOSS_SESSION) {
         return begin_epoch(t, a);

@@ -148,7 +148,7 @@ static tw_err attempt_once(tw_token *t, tw_err (*fn)(op *o, void *arg), void *ar
 
 static tw_err run(tw_token *t, attempt *a, tw_err (*fn)(op *o, void *arg), void *arg, failure *why)
 {
-    for (a->number = 1;; a->number++) {
+    for (a->number = 1, a->logins = 0;; a->number += why->loss == LOSS_HANDLE ? 0 : 1) {
         tw_err err;
 
         *why = (failure){0};

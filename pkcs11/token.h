@@ -366,10 +366,10 @@ void twp_token_is_gone(tw_token *t, bool gone);
 /* One attempt at an operation. */
 typedef struct attempt {
     persistence how;
-    bool probes;    /* it looks for a token that was gone */
-    bool restarted; /* the module, on the way to it */
-    unsigned number;
-    era before; /* when it began; of the session that served, if one did */
+    bool probes;             /* it looks for a token that was gone */
+    bool restarted;          /* the module, on the way to it */
+    unsigned number, logins; /* attempts; and repetitions, as a login came in between */
+    era before;              /* when it began; of the session that served, if one did */
     const struct timespec *deadline;
 } attempt;
 /* twp_recover climbs the ladder by what the attempt lost, unless another thread has since it
