@@ -87,10 +87,11 @@ static bool seconds_of(const ASN1_TIME *time, int64_t *out)
     return ok;
 }
 
-static tw_err take_apart(const X509 *x, tw_certified_key *out)
+static tw_err take_apart(const X509 *x, const tw_provider *p, tw_certified_key *out)
 {
     const EVP_PKEY *pkey = X509_get0_pubkey(x);
-    tw_err err = pkey == NULL ? TW_ERR_INVALID : tw_pem_public_of(pkey, &out->key);
+    tw_err err = pkey == NULL ? tw_pem_undecoded(X509_get_X509_PUBKEY(x), p, TW_ERR_INVALID)
+                              : tw_pem_public_of(pkey, &out->key);
 
     if (err != TW_OK) {
         return err;
@@ -120,7 +121,7 @@ tw_err tw_certificate_read(const uint8_t *in, size_t in_len, const tw_provider *
         x = read_pem(in, in_len, p);
     }
     if (x != NULL) {
-        err = take_apart(x, out);
+        err = take_apart(x, p, out);
     }
     if ((err != TW_OK || !out->for_sealing) && tw_decoding_lacked_memory(was_empty)) {
         err = TW_ERR_MEMORY;

@@ -274,6 +274,10 @@ tw_err tw_pem_read_public(const char *pem, size_t pem_len, const tw_provider *p,
 int tw_pem_no_passphrase(char *buf, int size, int writing, void *arg);
 tw_err tw_pem_public_of(const EVP_PKEY *pkey, tw_pem_key *out);
 
+/* What to say of a SubjectPublicKeyInfo that libcrypto made no key of: TW_ERR_KEY where what it
+ * holds is no point of the KEM that it names, else `err`. */
+tw_err tw_pem_undecoded(const X509_PUBKEY *pub, const tw_provider *p, tw_err err);
+
 /* A certificate, PEM or DER: see tw_public_from_certificate. TW_ERR_FORMAT, TW_ERR_INVALID. */
 typedef struct tw_certified_key {
     tw_pem_key key;

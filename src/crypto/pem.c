@@ -11,6 +11,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/x509.h>
 
 int tw_pem_no_passphrase(char *buf, int size, int writing, void *arg)
 {
@@ -77,6 +78,72 @@ static bool has_reader(const tw_provider *p)
     return decoder != NULL;
 }
 
+/* The KEM's algorithm that an AlgorithmIdentifier names: of a NIST curve by its parameters. */
+static const tw_dh_alg *alg_named(const ASN1_OBJECT *object, const X509_ALGOR *algor)
+{
+    const void *curve = NULL;
+    int type = V_ASN1_UNDEF;
+    const tw_dh_alg *alg;
+
+    if (OBJ_obj2nid(object) != NID_X9_62_id_ecPublicKey) {
+        alg = tw_dh_alg_by_group("", OBJ_obj2nid(object));
+        return alg != NULL && alg->nist ? NULL : alg;
+    }
+    X509_ALGOR_get0(NULL, &type, &curve, algor);
+    alg = type == V_ASN1_OBJECT ? tw_dh_alg_by_group("", OBJ_obj2nid(curve)) : NULL;
+    return alg != NULL && alg->nist ? alg : NULL;
+}
+
+static bool is_point(const tw_group *group, const uint8_t *in, size_t in_len)
+{
+    EC_POINT *point;
+    bool is;
+
+    if (!group->alg->nist) {
+        return in_len == group->alg->public_len;
+    }
+    point = EC_POINT_new(group->curve);
+    is = point != NULL && EC_POINT_oct2point(group->curve, point, in, in_len, NULL) == 1;
+    EC_POINT_free(point);
+    return is;
+}
+
+tw_err tw_pem_undecoded(const X509_PUBKEY *pub, const tw_provider *p, tw_err err)
+{
+    ASN1_OBJECT *object = NULL;
+    X509_ALGOR *algor = NULL;
+    const unsigned char *in = NULL;
+    int in_len = 0;
+    const tw_dh_alg *alg = NULL;
+    tw_group group;
+
+    if (pub != NULL && X509_PUBKEY_get0_param(&object, &in, &in_len, &algor, pub) == 1) {
+        alg = alg_named(object, algor);
+    }
+    if (alg == NULL) {
+        return err;
+    }
+    if (tw_group_init(&group, alg, p) == TW_OK && !is_point(&group, in, (size_t)in_len)) {
+        err = TW_ERR_KEY;
+    }
+    tw_group_clear(&group);
+    return err;
+}
+
+/* Why a public key's PEM gave none. */
+static tw_err undecoded(BIO *bio, const tw_provider *p)
+{
+    X509_PUBKEY *pub = X509_PUBKEY_new_ex(p->libctx, p->properties);
+    tw_err err = TW_ERR_FORMAT;
+
+    if (pub != NULL && BIO_reset(bio) == 1 &&
+        PEM_read_bio_X509_PUBKEY(bio, &pub, tw_pem_no_passphrase, NULL) != NULL) {
+        err = tw_pem_undecoded(pub, p, err);
+    }
+    X509_PUBKEY_free(pub);
+    return err;
+}
+
 tw_err tw_pem_public_of(const EVP_PKEY *pkey, tw_pem_key *out)
 {
     out->alg = alg_of(pkey);
@@ -113,6 +180,8 @@ static tw_err pem_read(const char *pem, size_t pem_len, const tw_provider *p, bo
                                            p->properties);
     if (pkey != NULL) {
         err = tw_pem_public_of(pkey, out);
+    } else if (!secret) {
+        err = undecoded(bio, p);
     }
     if (err == TW_OK && secret) {
         err = private_bytes(pkey, out->alg, out->sk);

@@ -258,10 +258,12 @@ tw_err tw_public_from_pem(const char *pem, size_t pem_len, const tw_provider *p,
     tw_pem_key read;
     tw_err err;
 
+    if (out_len != NULL) {
+        *out_len = 0;
+    }
     if (out_len == NULL || kem_id == NULL) {
         return TW_ERR_INVALID;
     }
-    *out_len = 0;
     *kem_id = 0;
     if (pem == NULL || (out == NULL && out_cap > 0)) {
         return TW_ERR_INVALID;

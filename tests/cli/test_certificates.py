@@ -94,6 +94,14 @@ class Sealing(Case):
                                        "DER"))
             self.refused(made, "another kind")
 
+    def test_one_whose_key_is_no_point_of_its_curve_is_told_as_such(self):
+        spki = self.spki("p256")
+        off = spki[:-1] + bytes([spki[-1] ^ 1])
+        self.refused(certificate(off), "a point of its curve")
+        self.write("public", pem(off).replace(b"CERTIFICATE", b"PUBLIC KEY"))
+        run = self.run_twoway("config", "--public", "public", code=NO_INPUT)
+        self.assertIn("expected a point of its curve, came one that no private key", run.err)
+
     def test_one_cut_anywhere_is_refused(self):
         whole = certificate(self.spki("x25519"), extension(KEY_USAGE, AGREES))
         for form in (whole, pem(whole)):

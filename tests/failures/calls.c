@@ -101,6 +101,9 @@ CALL(size_t, EC_POINT_point2oct,
      (const EC_GROUP *g, const EC_POINT *p, point_conversion_form_t f, unsigned char *o, size_t n,
       BN_CTX *c),
      (g, p, f, o, n, c), 0)
+CALL(int, EC_POINT_oct2point,
+     (const EC_GROUP *g, EC_POINT *p, const unsigned char *i, size_t n, BN_CTX *c), (g, p, i, n, c),
+     0)
 CALL(int, EC_GROUP_get_curve, (const EC_GROUP *g, BIGNUM *p, BIGNUM *a, BIGNUM *b, BN_CTX *c),
      (g, p, a, b, c), 0)
 NEW(BIGNUM *, BN_new, (void), (), BN_free)
@@ -136,6 +139,12 @@ CALL(int, PEM_write_bio_PKCS8PrivateKey,
       void *u),
      (b, k, e, p, n, cb, u), 0)
 CALL(int, PEM_write_bio_PUBKEY, (BIO * b, const EVP_PKEY *k), (b, k), 0)
+NEW(X509_PUBKEY *, X509_PUBKEY_new_ex, (OSSL_LIB_CTX * c, const char *p), (c, p), X509_PUBKEY_free)
+MAKE(X509_PUBKEY *, PEM_read_bio_X509_PUBKEY,
+     (BIO * b, X509_PUBKEY **x, pem_password_cb *cb, void *u), (b, x, cb, u), NULL)
+CALL(int, X509_PUBKEY_get0_param,
+     (ASN1_OBJECT * *o, const unsigned char **k, int *n, X509_ALGOR **a, const X509_PUBKEY *p),
+     (o, k, n, a, p), 0)
 NEW(X509 *, X509_new_ex, (OSSL_LIB_CTX * c, const char *p), (c, p), X509_free)
 MAKE(X509 *, d2i_X509, (X509 * *x, const unsigned char **in, long n), (x, in, n),
      (X509_free(*x), *x = NULL))

@@ -174,6 +174,33 @@ static tw_err public_from_pem(void)
     return err;
 }
 
+/* A point off its curve, which no failure may make good; the last bytes of it are X25519's and
+ * X448's still. */
+static void public_off_the_curve(void)
+{
+    char *end;
+
+    public_pem();
+    end = pem + pem_len - sizeof("\n-----END PUBLIC KEY-----");
+    while (*end == '=') {
+        end--;
+    }
+    end -= 4; /* whole bytes, none of them beyond the last one */
+    *end = (char)(*end == 'A' ? 'B' : 'A');
+}
+
+static tw_err public_from_wrong_pem(void)
+{
+    bool off = now->kem_id <= TW_KEM_P521_HKDF_SHA512;
+    uint8_t pk[TW_MAX_PUBLIC];
+    size_t len = SIZE_MAX;
+    uint16_t kem_id = 1;
+    tw_err err = tw_public_from_pem(pem, pem_len, now->provider, &kem_id, pk, sizeof(pk), &len);
+
+    must(err == TW_OK ? !off : len == 0 && kem_id == 0);
+    return err == TW_ERR_KEY && off ? TW_OK : err; /* as it is when nothing fails */
+}
+
 static tw_err public_to_pem(void)
 {
     room out;
@@ -262,6 +289,8 @@ const operation key_operations[] = {
     {"tw_key_from_pem of halves apart", halves_apart, key_from_wrong_pem, NULL, SERVES},
     {"tw_key_to_pem", private_pem, key_to_pem, NULL, SERVES},
     {"tw_public_from_pem", public_pem, public_from_pem, NULL, SERVES},
+    {"tw_public_from_pem of a point off its curve", public_off_the_curve, public_from_wrong_pem,
+     NULL, SERVES},
     {"tw_public_to_pem", public_pem, public_to_pem, NULL, SERVES},
     {"tw_public_from_certificate, DER", certificate, public_from_certificate, NULL, SERVES},
     {"tw_public_from_certificate, PEM", certificate_text, public_from_certificate_text, NULL,

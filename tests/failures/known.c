@@ -14,6 +14,8 @@ static const char emptied[] = "a cipher's context that cannot be emptied is free
 static const char member[] = "a member that fails is set aside, and the other serves";
 static const char removal[] = "the key pair is removed at the next try, as the token shows";
 static const char first_der[] = "what is no DER is read as PEM, whatever kept it from being DER";
+static const char no_point[] =
+    "a point that is none is seen to be that whatever kept it from a key";
 static const char silent[] = "decoding failed, and libcrypto says nothing of memory";
 static const char decoder[] = "libcrypto's decoders forget that it was memory that they lacked";
 
@@ -35,6 +37,7 @@ static struct {
     {"tw_token_check with a key pair", 1u << FAIL_OURS, NULL, TW_OK, removal, 0},
     {"tw_public_from_certificate, PEM", CALLS, "X509_new_ex", TW_OK, first_der, 0},
     {"tw_public_from_certificate, PEM", CALLS, "d2i_X509", TW_OK, first_der, 0},
+    {"tw_public_from_pem of a point", CALLS, "PEM_read_bio_PUBKEY_ex", TW_OK, no_point, 0},
     {"tw_key_from_pem", 1u << FAIL_CALL_SILENT, NULL, TW_ERR_FORMAT, silent, 0},
     {"tw_key_from_pem", 1u << FAIL_CALL_SILENT, NULL, TW_ERR_INVALID, silent, 0},
     {"tw_public_from_", 1u << FAIL_CALL_SILENT, NULL, TW_ERR_FORMAT, silent, 0},

@@ -374,7 +374,9 @@ Test(pem, arguments_out_of_range_are_invalid)
     must_err(TW_ERR_INVALID, tw_public_to_pem(0x20, pk.data, pk.len, NULL, NULL, 8, &len));
     must_err(TW_ERR_INVALID, tw_public_to_pem(0x20, pk.data, pk.len, NULL, out, 8, NULL));
     must_err(TW_ERR_INVALID, tw_public_from_pem("x", 1, NULL, &kem_id, pk.data, pk.len, NULL));
+    len = 1;
     must_err(TW_ERR_INVALID, tw_public_from_pem("x", 1, NULL, NULL, pk.data, pk.len, &len));
+    must_size(0, len);
     tw_key_free(key);
 }
 
