@@ -68,7 +68,9 @@ typedef struct tw_hpke_ctx tw_hpke_ctx;
  * TW_ERR_INVALID from what makes a KEM, key or suite (random bytes: TW_ERR_RANDOM
  * when some are drawn), and libcrypto's error queue names the algorithm. One thing
  * is no service of any provider: the public half of a NIST private key that is read,
- * or derived with a tw_rng, is computed in libcrypto itself. A suite, a key and a
+ * or derived with a tw_rng, is computed in libcrypto itself. And a provider's HKDF may
+ * bound its info (libcrypto's has 32 KiB): a longer exporter context, or label of a
+ * response, is TW_ERR_CRYPTO with a query. A suite, a key and a
  * token work with the one that each was made with: give all of them the same. The
  * struct is copied, what it points at is borrowed for the object's life. */
 typedef struct tw_provider {

@@ -242,7 +242,7 @@ tw_err tw_hkdf_expand(tw_hmac *hmac, const uint8_t *prk, size_t prk_len, const t
     if (info_count > MAX_INFO_PIECES || out_len > 255 * hash_len) {
         return TW_ERR_INVALID;
     }
-    if (hmac->kdf != NULL) {
+    if (hmac->kdf != NULL && out_len > 0) { /* EVP_KDF has no empty output */
         return tw_provider_expand(hmac, prk, prk_len, info, info_count, out, out_len);
     }
     pieces[0] = (tw_piece){hmac->last, 0}; /* T(0) is empty, RFC 5869 section 2.3 */

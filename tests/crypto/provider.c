@@ -3,10 +3,12 @@
  * same and must not be asked. */
 #include <criterion/criterion.h>
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/provider.h>
 
+#include <twoway/hpke.h>
 #include <twoway/ohttp.h>
 
 #include "certificates.h"
@@ -182,6 +184,31 @@ Test(provider, what_is_missing_is_named)
     must_err(TW_ERR_INVALID, tw_suite_with_kem(kem, 1, 1, &nobody, &suite));
     must(suite == NULL);
     tw_kem_free(kem);
+}
+
+/* libcrypto's HKDF refuses an output of no length. */
+Test(provider, an_export_of_nothing_is_nothing)
+{
+    tw_hpke_params params = {.size = sizeof(params)};
+    uint8_t enc[TW_MAX_ENC], out[1] = {7};
+    tw_suite *suite = NULL;
+    tw_key *key = NULL;
+    tw_hpke *sender = NULL;
+
+    for (size_t i = 0; i < 2; i++) {
+        const tw_provider *p = i == 0 ? NULL : &by_query;
+
+        must_ok(tw_suite_new(TW_KEM_P256_HKDF_SHA256, 1, 1, p, &suite));
+        must_ok(tw_key_generate(TW_KEM_P256_HKDF_SHA256, NULL, p, &key));
+        params.suite = suite;
+        must_ok(tw_hpke_sender(&params, key->public_key, 65, enc, sizeof(enc), &sender));
+        must_ok(tw_hpke_export(sender, enc, 9, out, 0));
+        must_ok(tw_hpke_export(sender, NULL, 0, NULL, 0));
+        must(out[0] == 7 && ERR_peek_error() == 0);
+        tw_hpke_free(sender);
+        tw_key_free(key);
+        tw_suite_free(suite);
+    }
 }
 
 Test(provider, a_configuration_is_chosen_by_what_the_provider_serves)
