@@ -8,7 +8,7 @@
 #define DEFAULT_MAX_WHOLE ((size_t)64 << 20)
 
 /* Bytes of input taken at once, where chunks are shorter: what a reader has ready goes
- * through in one call, and nothing waits for more than a chunk. */
+ * through in one call, and nothing waits for more than a chunk. What leaves is not much more. */
 #define PUMP_LEN ((size_t)128 << 10)
 
 #define MAX_JOBS 256
@@ -257,6 +257,15 @@ static tw_err seal_chunks(pump *self, size_t chunk)
     return err == TW_OK ? finish(self, lot) : err;
 }
 
+/* Of a sealer: whole chunks, at least one. */
+static size_t lot_len(const tw_sealer *sealer, size_t chunk)
+{
+    size_t fit = PUMP_LEN / chunk;                                      /* as they come */
+    size_t leave = PUMP_LEN / (chunk + tw_sealer_bound(sealer, 0)) + 1; /* sealed */
+
+    return chunk * (fit == 0 ? 1 : fit < leave ? fit : leave);
+}
+
 tw_err tw_sealer_pump(tw_sealer *sealer, const tw_pipe *pipe)
 {
     size_t chunk, cap;
@@ -267,7 +276,7 @@ tw_err tw_sealer_pump(tw_sealer *sealer, const tw_pipe *pipe)
         return TW_ERR_INVALID;
     }
     chunk = tw_sealer_chunk(sealer);
-    cap = chunk == 0 ? TW_CHUNK_LEN : chunk < PUMP_LEN ? PUMP_LEN - PUMP_LEN % chunk : chunk;
+    cap = chunk == 0 ? TW_CHUNK_LEN : lot_len(sealer, chunk);
     err = pump_init(&self, pipe, (tw_hand){.sealer = sealer}, cap);
     if (err == TW_OK) {
         err = chunk == 0 ? pump_whole(&self, self.pipe.max_whole) : seal_chunks(&self, chunk);

@@ -279,6 +279,23 @@ Test(memory, a_pump_that_failed_leaves_nothing_held)
     must_hold(bytes_noise(300000, 1), 0, 2, TW_ERR_IO);
 }
 
+/* What is written of chunks of one byte is 18 times what is read. */
+Test(memory, a_pump_of_short_chunks_holds_no_more)
+{
+    enum { JOBS = 2, A_JOB = 4 * (128 << 10) };
+    source s = {bytes_noise(600000, 1), SIZE_MAX};
+    tw_pipe pipe = {.size = sizeof(tw_pipe), .read = read_some, .write = write_none, .jobs = JOBS};
+    message m;
+    tw_sealer *sealer = message_begin(&both, KIND_RESPONSE, format_of(true, 1), &m);
+    size_t before = allocations_ours().bytes;
+
+    pipe.arg = &s;
+    allocations_reset();
+    must_ok(tw_sealer_pump(sealer, &pipe));
+    must(allocations_ours().peak - before <= JOBS * (A_JOB + STREAM_STATE));
+    tw_sealer_free(sealer);
+}
+
 Test(memory, a_message_costs_few_allocations_of_ours)
 {
     for (kind k = 0; k < KINDS; k++) {
