@@ -103,6 +103,7 @@ typedef struct tw_hand {
 typedef struct tw_lot {
     uint8_t *in, *out;
     size_t in_cap, in_len, out_cap, out_len;
+    size_t in_room;         /* what may be filled now, of all that there is of `in` */
     size_t take;            /* of the input: what is sealed or opened */
     uint64_t first, chunks; /* the numbers it has; chunks 0: those that are next */
     tw_err err;

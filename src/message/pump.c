@@ -22,6 +22,7 @@ typedef struct pump {
     tw_lot own;    /* the one lot without a team */
     size_t in_cap; /* of a new lot */
     bool alone;    /* the calling thread works with the body itself, lot by lot */
+    bool by_chunk; /* an opener's lots end where chunks do, with any number of threads */
     bool short_read;
 } pump;
 
@@ -80,9 +81,13 @@ static tw_err grow(uint8_t **buf, size_t *cap, size_t need)
 
 static tw_err double_in(tw_lot *lot, size_t most)
 {
-    size_t cap = lot->in_cap > most / 2 ? most : lot->in_cap * 2;
+    size_t room = lot->in_room > most / 2 ? most : lot->in_room * 2;
 
-    return cap <= lot->in_cap ? TW_ERR_LIMIT : grow(&lot->in, &lot->in_cap, cap);
+    if (room <= lot->in_room) {
+        return TW_ERR_LIMIT;
+    }
+    lot->in_room = room;
+    return grow(&lot->in, &lot->in_cap, room);
 }
 
 static tw_err write_out(pump *self, const tw_lot *lot)
@@ -118,7 +123,9 @@ static tw_err drain(pump *self)
     return err;
 }
 
-/* A lot to be filled, which begins with `rest`. */
+/* A lot to be filled, which begins with `rest`. How much it may hold does not depend on what it
+ * held before: what comes together, and leaves or fails together, is the same with each number
+ * of threads. */
 static tw_err next_lot(pump *self, const uint8_t *rest, size_t rest_len, tw_lot **out)
 {
     tw_lot *lot = &self->own;
@@ -137,6 +144,7 @@ static tw_err next_lot(pump *self, const uint8_t *rest, size_t rest_len, tw_lot 
             memmove(lot->in, rest, rest_len);
         }
         lot->in_len = rest_len;
+        lot->in_room = need;
         *out = lot;
     }
     return err;
@@ -181,7 +189,7 @@ static tw_err fill(pump *self, tw_lot *lot, size_t enough, bool *ended)
 {
     while (lot->in_len < enough && !*ended) {
         size_t len = 0;
-        size_t room = lot->in_cap - lot->in_len;
+        size_t room = lot->in_room - lot->in_len;
         tw_err err = may_wait(self) ? drain(self) : TW_OK;
 
         if (err != TW_OK) {
@@ -203,13 +211,13 @@ static tw_err fill(pump *self, tw_lot *lot, size_t enough, bool *ended)
 static tw_err fill_whole(pump *self, tw_lot *lot, size_t most)
 {
     bool ended = false;
-    tw_err err = fill(self, lot, lot->in_cap, &ended);
+    tw_err err = fill(self, lot, lot->in_room, &ended);
 
     while (err == TW_OK && !ended) {
         err = lot->in_len > most ? TW_ERR_LIMIT
                                  : double_in(lot, tw_add(most, 1)); /* one more shows it */
         if (err == TW_OK) {
-            err = fill(self, lot, lot->in_cap, &ended);
+            err = fill(self, lot, lot->in_room, &ended);
         }
     }
     return err == TW_OK && lot->in_len > most ? TW_ERR_LIMIT : err;
@@ -284,9 +292,9 @@ tw_err tw_sealer_pump(tw_sealer *sealer, const tw_pipe *pipe)
     return pump_end(&self, err);
 }
 
-/* Passes on the chunks that lie whole in a lot, for threads to open. What is none of these is
- * for the opener itself: the beginning of the final chunk, or nonsense. */
-static tw_err share_lot(pump *self, const tw_opener *opener, tw_lot **lot)
+/* Passes on the chunks that lie whole in a lot, for threads to open where there are any. What is
+ * none of these is for the opener itself: the beginning of the final chunk, or nonsense. */
+static tw_err pass_on_chunks(pump *self, const tw_opener *opener, tw_lot **lot)
 {
     uint64_t chunks;
     bool goes_on;
@@ -299,6 +307,7 @@ static tw_err share_lot(pump *self, const tw_opener *opener, tw_lot **lot)
     if (err == TW_OK && !goes_on) {
         err = drain(self);
         self->alone = true;
+        self->by_chunk = false;
         if (err == TW_OK) {
             err = pass_on(self, lot, (*lot)->in_len, 0);
         }
@@ -314,14 +323,15 @@ static tw_err open_chunks(pump *self, const tw_opener *opener)
     tw_err err = next_lot(self, NULL, 0, &lot);
 
     while (err == TW_OK && !ended) {
-        if (lot->in_len == lot->in_cap) { /* with a part of one chunk */
+        if (lot->in_len == lot->in_room) { /* with a part of one chunk */
             err = double_in(lot, longest);
         }
         if (err == TW_OK) {
             err = fill(self, lot, lot->in_len + 1, &ended);
         }
         if (err == TW_OK && !ended) {
-            err = self->alone ? pass_on(self, &lot, lot->in_len, 0) : share_lot(self, opener, &lot);
+            err = self->by_chunk ? pass_on_chunks(self, opener, &lot)
+                                 : pass_on(self, &lot, lot->in_len, 0);
         }
     }
     return err == TW_OK ? finish(self, lot) : err;
@@ -338,6 +348,7 @@ tw_err tw_opener_pump(tw_opener *opener, const tw_pipe *pipe)
     }
     whole = tw_opener_is_whole(opener);
     err = pump_init(&self, pipe, (tw_hand){.opener = opener}, whole ? TW_CHUNK_LEN : PUMP_LEN);
+    self.by_chunk = tw_opener_is_between(opener);
     if (err == TW_OK) {
         err = whole ? pump_whole(&self, tw_add(self.pipe.max_whole, tw_opener_tag_len(opener)))
                     : open_chunks(&self, opener);

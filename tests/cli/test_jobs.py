@@ -95,6 +95,10 @@ class Jobs(Case):
                 self.assertEqual(run.err, self.accept(bad, "--jobs", "1", code=REFUSED).err)
                 self.assertEqual(run.out, plain[:len(run.out)])
                 self.assertLessEqual(len(run.out), chunk * CHUNK)
+                self.write("bad", bad)  # where no read is short, as much comes out, too
+                one, two = (self.accept(b"", "--jobs", jobs, "bad", code=REFUSED)
+                            for jobs in ("1", "2"))
+                self.assertEqual(one.out, two.out)
                 self.accept(bad, "--jobs", "2", "-o", "out", code=REFUSED)
                 self.assertFalse(self.path("out").exists())
 

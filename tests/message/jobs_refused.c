@@ -7,7 +7,8 @@
 #include "jobs.h"
 #include "plumbing.h"
 
-/* The same error as with one thread, and nothing from where it first goes wrong. */
+/* The same error as with one thread, as much before it, and nothing from where it first goes
+ * wrong. */
 static void must_refuse(const bed *b, bytes body, size_t good, const char *what)
 {
     message m = b->m;
@@ -15,17 +16,18 @@ static void must_refuse(const bed *b, bytes body, size_t good, const char *what)
     tw_err err;
 
     m.body = body;
-    err = opened_by(&b->p, &m, 0, 1, &one);
-    must(err != TW_OK);
-    for (size_t i = 0; i < JOBS; i++) {
-        for (size_t most = 0; most <= 20000; most += 20000) {
-            size_t mark = bytes_mark();
+    for (size_t most = 0; most <= 20000; most += 20000) {
+        size_t mark = bytes_mark();
 
+        err = opened_by(&b->p, &m, most, 1, &one);
+        must(err != TW_OK);
+        must(bytes_starts(b->plain, one) && one.len <= good);
+        for (size_t i = 0; i < JOBS; i++) {
             check_note("%s after %zu bytes, reads of %zu, %zu jobs", what, good, most, jobs_of[i]);
             must_err(err, opened_by(&b->p, &m, most, jobs_of[i], &out));
-            must(bytes_starts(b->plain, out) && out.len <= good);
-            bytes_release(mark);
+            must_bytes(one, out);
         }
+        bytes_release(mark);
     }
 }
 
@@ -158,6 +160,50 @@ static void a_length_that_is_wrong_ends_it_at_once(void)
     (void)puts("ok: a length that is wrong ends it at once");
 }
 
+/* Chunks of all lengths, some longer than a lot is at first, of which one is bad. */
+static void how_much_comes_out_does_not_depend_on_the_threads(void)
+{
+    enum { MOST = 1 << 20, COUNT = 40 };
+    static const size_t lens[] = {300000, 1,     5000,   140000, MOST, 70,
+                                  131072, CHUNK, 200000, 16,     CHUNK};
+    size_t begins[COUNT], at = 0;
+    tw_sealer *sealer;
+    bed b;
+
+    start(&b.p, TW_AEAD_AES_128_GCM);
+    b.plain = bytes_noise(MOST, 4);
+    b.m = (message){.kind = KIND_RESPONSE, .format = format_of(true, MOST)};
+    sealer = message_begin(&b.p, b.m.kind, b.m.format, &b.m);
+    b.m.body = bytes_new(COUNT * (size_t)(MOST / 4));
+    for (size_t i = 0; i < COUNT; i++) {
+        size_t len;
+
+        begins[i] = at;
+        must_ok(tw_sealer_update(sealer, b.plain.data, lens[i % (sizeof(lens) / sizeof(lens[0]))],
+                                 b.m.body.data + at, b.m.body.len - at, &len));
+        at += len;
+    }
+    tw_sealer_free(sealer);
+    b.m.body.len = at;
+    for (size_t i = 0; i < COUNT; i += 3) {
+        size_t mark = bytes_mark();
+        bytes one, many;
+
+        b.m.body.data[begins[i] + 6] ^= 1;
+        must_err(TW_ERR_AUTH, opened_by(&b.p, &b.m, 0, 1, &one));
+        for (size_t jobs = 2; jobs < 5; jobs += 2) {
+            check_note("chunk %zu, %zu jobs", i, jobs);
+            must_err(TW_ERR_AUTH, opened_by(&b.p, &b.m, 0, jobs, &many));
+            must_bytes(one, many);
+        }
+        b.m.body.data[begins[i] + 6] ^= 1;
+        bytes_release(mark);
+    }
+    peers_end(&b.p);
+    bytes_release(0);
+    (void)puts("ok: how much comes out does not depend on the threads");
+}
+
 void refusals(void)
 {
     a_length_that_is_wrong_ends_it_at_once();
@@ -165,4 +211,5 @@ void refusals(void)
     a_cut_stream_is_never_complete();
     every_byte_counts();
     chunks_out_of_order_are_refused();
+    how_much_comes_out_does_not_depend_on_the_threads();
 }
