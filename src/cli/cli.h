@@ -234,7 +234,7 @@ void tell_aside(const char *path, const char *aside, int errnum);
 void memory_guard(void); /* memory.c: keeps it out of core files and swap, before all else */
 
 void interrupts_install(void);
-void interrupts_block(bool block);
+void interrupts_block(bool block); /* not within another */
 
 /* While deferred, the first interrupt is only noted, and the second acts; so does a noted one
  * when that ends. */

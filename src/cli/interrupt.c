@@ -9,10 +9,10 @@
 
 #include "cli.h"
 
-/* All that end a process, but for those that say that it is broken, and SIGPIPE, which main
- * ignores. */
-static const int signals[] = {SIGHUP,  SIGINT,  SIGTERM,   SIGQUIT, SIGXCPU, SIGALRM,
-                              SIGUSR1, SIGUSR2, SIGVTALRM, SIGPROF, SIGPOLL};
+/* All that end a process, and those of real time beside, but for those that say that it is broken,
+ * and SIGPIPE and SIGXFSZ, which main ignores. */
+static const int signals[] = {SIGHUP,  SIGINT,    SIGTERM, SIGQUIT, SIGXCPU, SIGALRM,  SIGUSR1,
+                              SIGUSR2, SIGVTALRM, SIGPROF, SIGPOLL, SIGPWR,  SIGSTKFLT};
 enum { SIGNAL_COUNT = sizeof(signals) / sizeof(*signals) };
 
 static volatile sig_atomic_t deferred, noted;
@@ -59,6 +59,9 @@ static void all_signals(sigset_t *set)
     for (int i = 0; i < SIGNAL_COUNT; i++) {
         (void)sigaddset(set, signals[i]);
     }
+    for (int number = SIGRTMIN; number <= SIGRTMAX; number++) {
+        (void)sigaddset(set, number);
+    }
 }
 
 void interrupts_install(void)
@@ -67,17 +70,24 @@ void interrupts_install(void)
     struct sigaction old;
 
     all_signals(&action.sa_mask);
-    for (int i = 0; i < SIGNAL_COUNT; i++) {
-        if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) {
-            (void)sigaction(signals[i], &action, NULL); /* nohup's choice stands */
+    for (int number = 1; number <= SIGRTMAX; number++) {
+        if (sigismember(&action.sa_mask, number) == 1 && sigaction(number, NULL, &old) == 0 &&
+            old.sa_handler != SIG_IGN) {
+            (void)sigaction(number, &action, NULL); /* nohup's choice stands */
         }
     }
 }
 
+/* What was blocked before the command began stays so. */
 void interrupts_block(bool block)
 {
+    static sigset_t before;
     sigset_t set;
 
-    all_signals(&set);
-    (void)sigprocmask(block ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+    if (block) {
+        all_signals(&set);
+        (void)sigprocmask(SIG_BLOCK, &set, &before);
+    } else {
+        (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    }
 }

@@ -391,7 +391,8 @@ class Interrupts(Case):
 
     def test_no_signal_that_ends_it_leaves_anything(self):
         for number in (signal.SIGQUIT, signal.SIGXCPU, signal.SIGALRM, signal.SIGUSR1,
-                       signal.SIGUSR2, signal.SIGVTALRM, signal.SIGPROF, signal.SIGPOLL):
+                       signal.SIGUSR2, signal.SIGVTALRM, signal.SIGPROF, signal.SIGPOLL,
+                       signal.SIGPWR, signal.SIGSTKFLT, signal.SIGRTMIN, signal.SIGRTMAX):
             with self.subTest(signal=number):
                 self.interrupt(number, "request", "--to", "config", "--exchange", "ours",
                                "--chunked", "-o", "out", feed=bytes(1 << 20))
@@ -404,6 +405,18 @@ class Interrupts(Case):
         process.send_signal(signal.SIGHUP)
         process.communicate(b"x")
         self.assertEqual(process.returncode, 0)
+
+    def test_a_signal_that_was_blocked_stays_blocked(self):
+        def block():
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+        process = self.start("request", "--to", "config", "--exchange", "ours", "-o", "out",
+                             stdin=subprocess.PIPE, preexec_fn=block)
+        self.wait_for(lambda: self.path("ours").exists())
+        process.send_signal(signal.SIGTERM)
+        process.communicate(b"x")
+        self.assertEqual(process.returncode, 0)
+        self.assertIn("out", self.names())
 
 
 class Secrets(Case):
