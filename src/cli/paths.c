@@ -15,7 +15,7 @@
 
 #include "cli.h"
 
-enum { FIXED_PLACES = 11 }; /* those that are not counted by --to */
+enum { FIXED_PLACES = 14 }; /* those that are not counted by --to */
 
 typedef struct place {
     const char *option;
@@ -108,9 +108,15 @@ static char *source_path(const char *source)
     return strdup(strncmp(source, "file:", 5) == 0 ? source + 5 : source);
 }
 
+/* Another name than a whole path is looked up in p11-kit's own folder. */
+static void add_module(places *all, const char *option, const char *path)
+{
+    add(all, option, path != NULL && path[0] == '/' ? path : NULL, false);
+}
+
 /* What does not parse is told of by what opens it; p11-kit has one code for a name in capitals and
  * for no memory, so neither is decided here. */
-static void add_pin_source(places *all, const char *text)
+static void add_uri(places *all, const char *text)
 {
     P11KitUri *uri;
     const char *source = NULL, *value;
@@ -125,6 +131,7 @@ static void add_pin_source(places *all, const char *text)
     }
     if (p11_kit_uri_parse(text, P11_KIT_URI_FOR_ANY, uri) == P11_KIT_URI_OK) {
         source = p11_kit_uri_get_pin_source(uri);
+        add_module(all, "module-path", p11_kit_uri_get_module_path(uri));
     }
     if (source != NULL) {
         add_owned(all, "pin-source", source_path(source), false);
@@ -157,8 +164,9 @@ static void collect(places *all, const options *o)
     add(all, "--certificate", o->certificate, false);
     add(all, "--config", o->config, false);
     add(all, "--pin-source", is_pin_file(o->pin_source) ? o->pin_source : NULL, false);
-    add_pin_source(all, o->key);
-    add_pin_source(all, o->token);
+    add_module(all, "--module", o->module);
+    add_uri(all, o->key);
+    add_uri(all, o->token);
     for (size_t i = 0; i < o->to_count; i++) {
         add(all, "--to", o->to[i], false);
     }

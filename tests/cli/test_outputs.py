@@ -12,8 +12,8 @@ import threading
 import time
 import unittest
 
-from support import (FAILING, IO_FAILED, LACKS, NO_CREATE, REFUSED, SANITIZED, TWOWAY, USAGE, Case,
-                     main)
+from support import (FAILING, IO_FAILED, LACKS, NO_CREATE, REFUSED, SANITIZED, TWOWAY, UNAVAILABLE,
+                     USAGE, Case, main)
 
 PR_CAPBSET_DROP, CAP_IPC_LOCK = 24, 14
 
@@ -122,6 +122,22 @@ class Places(Case):
                     run = self.run_twoway(*args, "-o", "a pin", code=USAGE)
                     self.assertIn("different files for -o and pin-source, ", run.err)
                     self.assertEqual({name: self.read(name) for name in self.names()}, before)
+
+    def test_nor_the_module(self):
+        module = str(self.path("module.so"))
+        self.write("module.so", b"\x7fELF")
+        self.write("libother.so", b"before")
+        for args in (["--module", module, "--key", "pkcs11:token=x"],
+                     ["--key", f"pkcs11:token=x?module-path={module}"]):
+            for verb, to in (("config", "-o"), ("accept", "-o"), ("accept", "--exchange")):
+                with self.subTest(args=args, verb=verb, to=to):
+                    run = self.run_twoway(verb, *args, to, "module.so", "--force", code=USAGE)
+                    self.assertIn(f"different files for {to} and ", run.err)
+                    self.assertEqual(self.read("module.so"), b"\x7fELF")
+        # Another file than that: a name alone is one in p11-kit's folder.
+        run = self.run_twoway("config", "--module", "libother.so", "--key", "pkcs11:token=x", "-o",
+                              "libother.so", code=UNAVAILABLE)
+        self.assertEqual(self.read("libother.so"), b"before")
 
     def test_devices_are_no_files_to_lose(self):
         self.request("-o", "/dev/null", "--exchange", "/dev/null", "--force", "in")
