@@ -63,6 +63,16 @@ static bool text_overlaps(const tw_hpke_text *text, const uint8_t *out, size_t o
            tw_overlap(text->in, text->in_len, out, out_len);
 }
 
+/* Asked before a private key is used, or a fresh one made. */
+static tw_err text_fits(const tw_hpke_text *text, const tw_suite *suite)
+{
+    if (text == NULL || (text->aad == NULL && text->aad_len > 0) ||
+        (text->in == NULL && text->in_len > 0)) {
+        return TW_ERR_INVALID;
+    }
+    return suite->tag_len == 0 ? TW_ERR_STATE : TW_OK;
+}
+
 static tw_err wrap(const tw_suite *suite, bool sending, tw_hpke_ctx *ctx, tw_hpke **out)
 {
     tw_hpke *self;
@@ -282,10 +292,14 @@ tw_err tw_hpke_seal_once(const tw_hpke_params *params, const uint8_t *pk, size_t
         return TW_ERR_INVALID;
     }
     *out_len = 0;
-    if (text == NULL || params_read(params, true, &read) != TW_OK) {
+    if (params_read(params, true, &read) != TW_OK) {
         return TW_ERR_INVALID;
     }
     suite = read.suite;
+    err = text_fits(text, suite);
+    if (err != TW_OK) {
+        return err;
+    }
     need = tw_add(text->in_len, suite->enc_len + suite->tag_len);
     if (out == NULL || out_cap < need) {
         *out_len = need;
@@ -321,9 +335,12 @@ tw_err tw_hpke_open_once(const tw_hpke_params *params, const tw_key *key, const 
         return TW_ERR_INVALID;
     }
     *out_len = 0;
-    if (text == NULL || params_read(params, false, &read) != TW_OK ||
-        (text->in == NULL && text->in_len > 0)) {
+    if (params_read(params, false, &read) != TW_OK) {
         return TW_ERR_INVALID;
+    }
+    err = text_fits(text, read.suite);
+    if (err != TW_OK) {
+        return err;
     }
     enc_len = read.suite->enc_len;
     if (text->in_len < enc_len) {
@@ -335,7 +352,8 @@ tw_err tw_hpke_open_once(const tw_hpke_params *params, const tw_key *key, const 
         *out_len = need;
         return TW_ERR_SPACE;
     }
-    if (text_overlaps(text, out, need) || params_overlap(&read, out, need)) {
+    if ((out == NULL && need > 0) || text_overlaps(text, out, need) ||
+        params_overlap(&read, out, need)) {
         return TW_ERR_INVALID;
     }
     err = tw_hpke_receiver(params, key, text->in, enc_len, &hpke);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "inject.h"
 #include "pair.h"
 #include "rng.h"
 
@@ -174,11 +175,38 @@ Test(contexts, a_one_shot_message_that_fails_leaves_no_bytes)
                                               out.len, &len));
     must_size(0, len);
     must_bytes(bytes_new(out.len), out);
-    out.data[0] = 1;
-    text.aad = NULL;
-    must_err(TW_ERR_INVALID, tw_hpke_seal_once(&p.sender, p.receiver->public_key, 32, &text,
+}
+
+Test(contexts, a_one_shot_call_that_cannot_be_meant_costs_no_private_key_operation)
+{
+    bytes plain = bytes_noise(20, 1), sealed = sealed_once(plain);
+    bytes out = bytes_noise(20 + 48, 2), before = bytes_of(out.data, out.len);
+    tw_hpke_text seal = text_of(plain), open = text_of(sealed);
+    watched_key watched;
+    size_t len = 1;
+    pair q;
+
+    watched_key_start(&watched, p.receiver);
+    must_err(TW_ERR_INVALID,
+             tw_hpke_open_once(&p.opener, &watched.base, &open, NULL, out.len, &len));
+    seal.aad = open.aad = NULL;
+    must_err(TW_ERR_INVALID,
+             tw_hpke_open_once(&p.opener, &watched.base, &open, out.data, out.len, &len));
+    must_err(TW_ERR_INVALID, tw_hpke_seal_once(&p.sender, p.receiver->public_key, 32, &seal,
                                                out.data, out.len, &len));
-    must_bytes(bytes_new(out.len), out);
+    must_size(0, len);
+    must_size(0, watched.calls);
+    pair_start(&q, export_only, MODE_BASE);
+    watched_key_start(&watched, q.receiver);
+    seal.aad_len = open.aad_len = 0;
+    must_err(TW_ERR_STATE,
+             tw_hpke_open_once(&q.opener, &watched.base, &open, out.data, out.len, &len));
+    seal.in_len = 3;
+    must_err(TW_ERR_STATE, tw_hpke_seal_once(&q.sender, q.receiver->public_key, 65, &seal, out.data,
+                                             out.len, &len));
+    must_size(0, watched.calls);
+    must_bytes(before, out);
+    pair_end(&q);
 }
 
 Test(contexts, one_shot_arguments_out_of_range_are_invalid)
