@@ -158,7 +158,7 @@ static int states_absent(const options *o)
 static int write_encap(const options *o, const char *path, const uint8_t *encap, size_t len)
 {
     output *out;
-    int status = output_open(path, o->force ? 0 : OUTPUT_NEW, NULL, &out);
+    int status = output_open(path, o->force ? 0 : OUTPUT_NEW | OUTPUT_BINARY, NULL, &out);
 
     if (status == EX_OK) {
         status = output_put(out, encap, len);

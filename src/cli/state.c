@@ -11,10 +11,11 @@ int state_absent(const options *o, const char *path)
 
 int state_save(const options *o, const char *path, const tw_exchange *exchange)
 {
+    const unsigned flags = OUTPUT_PRIVATE | (o->force ? 0 : OUTPUT_NEW | OUTPUT_BINARY);
     uint8_t bytes[TW_MAX_SAVE];
     size_t len = 0;
     output *out;
-    int status = output_open(path, OUTPUT_PRIVATE | (o->force ? 0 : OUTPUT_NEW), NULL, &out);
+    int status = output_open(path, flags, NULL, &out);
     tw_err err;
 
     if (status != EX_OK) {

@@ -20,6 +20,8 @@ class Ciphertext(TerminalMixin, Case):
         for args in (["request", "--to", "config", "in"],
                      ["respond", "--exchange", "theirs", "in"], ["config", "--key", "key"],
                      ["request", "--to", "config", "-o", "/dev/tty", "in"],
+                     ["request", "--to", "config", "--exchange", "/dev/tty", "-o", "many", "in"],
+                     ["accept", "--key", "key", "--exchange", "/dev/tty", "-o", "many", "req"],
                      ["request", "--to", "config", "--encap", "many", "in"]):
             with self.subTest(args=args):
                 t = self.terminal(*args)
