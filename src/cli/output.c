@@ -239,6 +239,16 @@ int output_put(output *out, const void *buf, size_t len)
     return errnum == 0 ? EX_OK : output_failed(out, errnum);
 }
 
+/* Some filesystems give all files one owner and mode (CIFS, FAT), and take no other from who is not
+ * that owner. A secret has to have its own. */
+static int set_mode(const output *out, int fd)
+{
+    if (fchmod(fd, out->mode) == 0) {
+        return 0;
+    }
+    return errno == EPERM && (out->flags & OUTPUT_PRIVATE) == 0 ? 0 : errno;
+}
+
 int output_commit(output *out)
 {
     const int fd = out->fd;
@@ -248,8 +258,8 @@ int output_commit(output *out)
     if (out->path != NULL && ((out->flags & OUTPUT_PRIVATE) != 0 && fsync(fd) != 0)) {
         errnum = errno;
     }
-    if (out->path != NULL && errnum == 0 && fchmod(fd, out->mode) != 0) {
-        errnum = errno;
+    if (out->path != NULL && errnum == 0) {
+        errnum = set_mode(out, fd);
     }
     if (close(fd) != 0 && errnum == 0) { /* where NFS tells of a full disk */
         errnum = errno;

@@ -12,7 +12,8 @@
  *   TWOWAY_FAIL_ONLY       names of calls, if only they count
  *   TWOWAY_FAIL_REPORT     the file that gets the name of what failed
  *   TWOWAY_LACKS           what the filesystem cannot do: "flags" of renameat2, as NFS; "flags
- *                          link", as exFAT; these are no failures that count
+ *                          link", as exFAT; "mode", as a share or FAT that is mounted with
+ *                          another's user id; these are no failures that count
  */
 
 #include <errno.h>
@@ -137,7 +138,6 @@ CALL(int, fstat64, (int fd, struct stat64 *s), (fd, s), -1, EIO)
 CALL(int, stat64, (const char *p, struct stat64 *s), (p, s), -1, EACCES)
 CALL(int, lstat64, (const char *p, struct stat64 *s), (p, s), -1, EACCES)
 CALL(int, fsync, (int fd), (fd), -1, EIO)
-CALL(int, fchmod, (int fd, mode_t m), (fd, m), -1, EPERM)
 CALL(int, rename, (const char *a, const char *b), (a, b), -1, EIO)
 CALL(int, unlink, (const char *p), (p), -1, EIO)
 CALL(int, rmdir, (const char *p), (p), -1, EIO)
@@ -203,6 +203,20 @@ int __wrap_link(const char *a, const char *b)
         return -1;
     }
     return __real_link(a, b);
+}
+
+STAND_IN(fchmod)
+int __real_fchmod(int fd, mode_t m);
+int __wrap_fchmod(int fd, mode_t m);
+int __wrap_fchmod(int fd, mode_t m)
+{
+    const bool cannot = lacks("mode");
+
+    if (cannot || fails("fchmod", "")) {
+        errno = cannot ? EPERM : EIO;
+        return -1;
+    }
+    return __real_fchmod(fd, m);
 }
 
 STAND_IN(read)

@@ -50,6 +50,18 @@ class Places(Case):
         self.request("-o", "out", "in", umask=0o027)
         self.assertEqual(self.path("out").stat().st_mode & 0o777, 0o640)
 
+    def test_where_modes_cannot_be_set_what_is_no_secret_is_written_all_the_same(self):
+        self.env["TWOWAY_LACKS"] = "mode"
+        before = self.names()
+        for args in (["keygen", "-o", "new"],
+                     ["request", "--to", "config", "--exchange", "new", "-o", "out", "in"]):
+            with self.subTest(args=args):
+                self.run_twoway(*args, code=IO_FAILED, command=FAILING)
+                self.assertEqual(self.names(), before)
+        for name in ("out", "in"):
+            self.run_twoway("request", "--to", "config", "-o", name, "in", command=FAILING)
+            self.accept("-o", "opened", name)
+
     def test_a_refused_message_leaves_the_old_file(self):
         self.write("out", b"before")
         self.request("--chunked", "-o", "req", "in")
