@@ -2,6 +2,7 @@
 
 /* The descriptors 0, 1 and 2, and the names of those that are open already. */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -19,7 +20,8 @@ void standard_fill(void)
 
     for (int fd = 0; fd < 3; fd++) {
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", stand_in[fd]) != fd) {
-            _Exit(EX_OSERR);
+            _Exit(fail_errno(EX_SOFTWARE, "/dev/null", "to open it where a descriptor is closed",
+                             errno, "open 0, 1 and 2, or make it"));
         }
     }
 }

@@ -7,7 +7,7 @@ import resource
 import socket
 import subprocess
 
-from support import (INTERNAL, IO_FAILED, NO_CREATE, NO_INPUT, REFUSED, SANITIZED, TWOWAY,
+from support import (FAILING, INTERNAL, IO_FAILED, NO_CREATE, NO_INPUT, REFUSED, SANITIZED, TWOWAY,
                      UNAVAILABLE, USAGE, Case, main)
 
 PR_CAPBSET_DROP, CAP_IPC_LOCK = 24, 14
@@ -322,6 +322,11 @@ class Others(Case):
                                   stdin=subprocess.DEVNULL, capture_output=True, cwd=self.dir,
                                   check=False)
             self.assertEqual(done.returncode, IO_FAILED, done.stderr)
+
+    def test_nothing_to_stand_in_for_a_closed_one_is_70(self):
+        self.env["TWOWAY_FAIL"] = "1"  # the opening of /dev/null
+        self.run_twoway("--version", code=INTERNAL, command=FAILING, input=None,
+                        preexec_fn=lambda: os.close(0))
 
     def test_a_small_stack_is_enough(self):
         """Also where the limit of locked memory binds, as it does not bind root."""
