@@ -11,7 +11,7 @@
 /* HKDF as one service of the caller's provider: an HMAC put together from digests
  * would be none that a validated module vouches for. */
 
-#define MAX_PARAMS 16
+#define MAX_PARAMS 6
 
 static tw_err run(tw_hmac *hmac, int mode, OSSL_PARAM *params, size_t count, uint8_t *out,
                   size_t out_len)
@@ -37,25 +37,35 @@ static OSSL_PARAM octets(const char *name, const void *data, size_t len)
     return OSSL_PARAM_construct_octet_string(name, (void *)data, len);
 }
 
+/* The pieces in one, which the caller wipes and frees; NULL without memory. EVP_KDF takes but one
+ * key, and of OpenSSL 3.6 no more than five pieces of info. */
+static uint8_t *join(const tw_piece *pieces, size_t count, size_t *len)
+{
+    uint8_t *joined;
+    size_t at = 0;
+
+    *len = 0;
+    for (size_t i = 0; i < count; i++) {
+        *len = tw_add(*len, pieces[i].len);
+    }
+    joined = OPENSSL_malloc(*len == 0 ? 1 : *len);
+    for (size_t i = 0; joined != NULL && i < count; i++) {
+        tw_copy(joined + at, pieces[i].data, pieces[i].len);
+        at += pieces[i].len;
+    }
+    return joined;
+}
+
 tw_err tw_provider_extract(tw_hmac *hmac, const uint8_t *salt, size_t salt_len, const tw_piece *ikm,
                            size_t ikm_count, uint8_t *prk)
 {
     OSSL_PARAM params[MAX_PARAMS];
-    size_t count = 0, len = 0;
-    uint8_t *key;
+    size_t count = 0, len;
+    uint8_t *key = join(ikm, ikm_count, &len);
     tw_err err;
 
-    for (size_t i = 0; i < ikm_count; i++) {
-        len = tw_add(len, ikm[i].len);
-    }
-    key = OPENSSL_malloc(len == 0 ? 1 : len);
     if (key == NULL) {
         return TW_ERR_MEMORY;
-    }
-    len = 0;
-    for (size_t i = 0; i < ikm_count; i++) {
-        tw_copy(key + len, ikm[i].data, ikm[i].len);
-        len += ikm[i].len;
     }
     params[count++] = octets(OSSL_KDF_PARAM_KEY, key, len);
     if (salt_len > 0) {
@@ -70,13 +80,19 @@ tw_err tw_provider_expand(tw_hmac *hmac, const uint8_t *prk, size_t prk_len, con
                           size_t info_count, uint8_t *out, size_t out_len)
 {
     OSSL_PARAM params[MAX_PARAMS];
-    size_t count = 0;
+    size_t count = 0, len;
+    uint8_t *joined = join(info, info_count, &len);
+    tw_err err;
 
-    params[count++] = octets(OSSL_KDF_PARAM_KEY, prk, prk_len);
-    for (size_t i = 0; i < info_count; i++) { /* several are joined */
-        if (info[i].len > 0) {
-            params[count++] = octets(OSSL_KDF_PARAM_INFO, info[i].data, info[i].len);
-        }
+    if (joined == NULL) {
+        tw_wipe(out, out_len);
+        return TW_ERR_MEMORY;
     }
-    return run(hmac, EVP_KDF_HKDF_MODE_EXPAND_ONLY, params, count, out, out_len);
+    params[count++] = octets(OSSL_KDF_PARAM_KEY, prk, prk_len);
+    if (len > 0) {
+        params[count++] = octets(OSSL_KDF_PARAM_INFO, joined, len);
+    }
+    err = run(hmac, EVP_KDF_HKDF_MODE_EXPAND_ONLY, params, count, out, out_len);
+    OPENSSL_clear_free(joined, len);
+    return err;
 }
