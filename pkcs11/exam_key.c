@@ -183,12 +183,15 @@ static tw_err find(op *o, void *arg)
     return err;
 }
 
+static choice choice_of(const exam *e)
+{
+    return (choice){
+        .uri = &e->token->uri, .given = e->opt.public_key, .given_len = e->opt.public_len};
+}
+
 static tw_err find_key(exam *e)
 {
-    look at = {.e = e,
-               .choice = {.uri = &e->token->uri,
-                          .given = e->opt.public_key,
-                          .given_len = e->opt.public_len}};
+    look at = {.e = e, .choice = choice_of(e)};
     failure why = {0};
     tw_err err;
     remark r;
@@ -230,16 +233,18 @@ typedef struct way_trial {
     recipe recipe; /* when it works */
 } way_trial;
 
+/* The object is looked up by its name: what twp_key_handle finds again after a loss it may have to
+ * use, and how is not known yet. */
 static tw_err try_way(op *o, void *arg)
 {
     way_trial *a = arg;
     token_key *k = a->e->key;
-    CK_OBJECT_HANDLE object;
-    tw_err err = twp_key_handle(o, k, &object);
+    choice c = choice_of(a->e);
+    tw_err err = twp_key_choose(o, &c);
 
     a->trial = (trial){0};
     if (err == TW_OK) {
-        err = twp_way_try(o, k, object, a->way, &a->trial);
+        err = twp_way_try(o, k, c.chosen.object, a->way, &a->trial);
     }
     a->recipe = k->recipe;
     return err;

@@ -241,6 +241,41 @@ Test(doctor, a_public_half_that_the_token_lacks_may_be_given)
                "module:ok slot:ok token:ok login:ok key:failed verdict:failed");
 }
 
+/* Then the key is found again before a way to use it is known. */
+static void another_logs_in(const char *step)
+{
+    tw_token *token;
+
+    if (strcmp(step, "public") == 0) {
+        s.token = "second";
+        token = stand_open(&s);
+        tw_token_free(token);
+        s.token = "hpke";
+    }
+}
+
+Test(doctor, a_login_to_another_token_amid_it_does_no_harm)
+{
+    tw_token_check_options given = {.size = sizeof(given), .no_scratch = true};
+    tw_token *token;
+    tw_key *key;
+    uint8_t pk[65];
+
+    stand_softhsm(&s);
+    token = stand_open(&s);
+    key = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a");
+    memcpy(pk, key->public_key, sizeof(pk));
+    tw_key_free(key);
+    destroy(CKO_PUBLIC_KEY, "a");
+    tw_token_free(token);
+    stand_add(&s, "second");
+    given.public_key = pk;
+    given.public_len = sizeof(pk);
+    f = (findings){.at = another_logs_in};
+    must_ok(check_key(&s, ";object=a", &given, &f));
+    must_find_all(&f, SOFTHSM "scratch:unknown verdict:ok");
+}
+
 Test(doctor, what_is_missing_ends_it_there)
 {
     stand_softhsm(&s);
