@@ -280,10 +280,7 @@ static void collect(const exam *e, const way_trial *a, const failure *why, trial
     if (e->token->opt.never_export_dh && a->way->exports_dh) {
         return;
     }
-    all->refused = all->refused || a->trial.refused;
-    if (all->first.err == TW_OK) {
-        all->first = *why;
-    }
+    twp_way_note(all, why, a->trial.refused, a->trial.wrong);
 }
 
 static tw_err one_way(exam *e, size_t i, recipe *recipes, trial *all)

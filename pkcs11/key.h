@@ -49,21 +49,24 @@ tw_err twp_value_read(op *o, CK_OBJECT_HANDLE object, uint8_t *out, size_t len);
 void twp_object_destroy(op *o, CK_OBJECT_HANDLE object);
 
 /* twp_key_compare opens an encapsulation to the key's public half: an object that it is not the
- * half of gives another secret, which twp_key_prove fails for; twp_key_settle finds the recipe. */
+ * half of gives another secret, which twp_key_prove fails for, with *wrong; twp_key_settle finds
+ * the recipe. */
 tw_err twp_key_compare(op *o, const token_key *k, CK_OBJECT_HANDLE object, bool *same);
-tw_err twp_key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object);
+tw_err twp_key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object, bool *wrong);
 tw_err twp_key_settle(op *o, token_key *k, CK_OBJECT_HANDLE object);
 
-/* What came of trying: the first failure, and whether any was a refusal. */
+/* What came of trying: the first failure, or the first answer that was not right for the public
+ * half, and whether any was a refusal or such an answer. */
 typedef struct trial {
     failure first;
-    bool refused;
+    bool refused, wrong;
 } trial;
 
 /* twp_way_try tries one strategy in all its shapes; twp_way_failed: an error of it that is a reason
  * to try another. twp_way_explain adds to the first failure what it alone would not tell. */
 tw_err twp_way_try(op *o, token_key *k, CK_OBJECT_HANDLE object, const strategy *way, trial *t);
 bool twp_way_failed(tw_err err, const failure *why);
+void twp_way_note(trial *t, const failure *why, bool refused, bool wrong);
 void twp_way_explain(const token_key *k, bool never_export, trial *t);
 
 /* --- public.c, find.c, key.c --------------------------------------------------------- */

@@ -36,12 +36,13 @@ tw_err twp_key_compare(op *o, const token_key *k, CK_OBJECT_HANDLE object, bool 
     return err;
 }
 
-tw_err twp_key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object)
+tw_err twp_key_prove(op *o, const token_key *k, CK_OBJECT_HANDLE object, bool *wrong)
 {
     bool same, given = k->public_from == ORIGIN_CALLER;
     tw_err err = twp_key_compare(o, k, object, &same);
 
-    if (err == TW_OK && !same) {
+    *wrong = err == TW_OK && !same;
+    if (*wrong) {
         err = twp_fail_text(o->line.why, given ? TW_ERR_KEY : TW_ERR_TOKEN_FAILED,
                             "the private key does not belong to the public key %s",
                             given ? "that was given" : "beside it in the token");
@@ -57,24 +58,31 @@ bool twp_way_failed(tw_err err, const failure *why)
            why->loss != LOSS_SESSION && why->loss != LOSS_SLOT;
 }
 
+void twp_way_note(trial *t, const failure *why, bool refused, bool wrong)
+{
+    if (t->first.err == TW_OK || (wrong && !t->wrong)) {
+        t->first = *why;
+    }
+    t->refused = t->refused || refused;
+    t->wrong = t->wrong || wrong;
+}
+
 /* One strategy in each shape with the raw point, then with a DER one. The first failure
- * says most: what follows fails for its own oddity. */
+ * says most: what follows fails for its own oddity. But a wrong answer says more than none. */
 tw_err twp_way_try(op *o, token_key *k, CK_OBJECT_HANDLE object, const strategy *way, trial *t)
 {
     tw_err err = TW_ERR_TOKEN_POLICY;
+    bool wrong;
 
     k->recipe.strategy = way;
     for (unsigned i = 0; i <= SHAPE_COUNT; i++) {
         k->recipe.shape = i < SHAPE_COUNT ? i : 0;
         k->recipe.der_point = i == SHAPE_COUNT;
-        err = twp_key_prove(o, k, object);
+        err = twp_key_prove(o, k, object, &wrong);
         if (err == TW_OK || !twp_way_failed(err, o->line.why)) {
             return err;
         }
-        t->refused = t->refused || err == TW_ERR_TOKEN_POLICY;
-        if (t->first.err == TW_OK) {
-            t->first = *o->line.why;
-        }
+        twp_way_note(t, o->line.why, err == TW_ERR_TOKEN_POLICY, wrong);
     }
     return err;
 }
@@ -86,6 +94,9 @@ void twp_way_explain(const token_key *k, bool never_export, trial *t)
 
     if (why->err == TW_OK) {
         (void)twp_fail_text(why, TW_ERR_TOKEN_POLICY, "no way to use the key is allowed");
+    }
+    if (t->wrong) {
+        return;
     }
     if (!k->derive) {
         why->err = TW_ERR_TOKEN_POLICY;

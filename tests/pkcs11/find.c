@@ -211,6 +211,26 @@ Test(find, holds_the_callers_public_half_against_the_tokens)
     must_event(&s, TW_ERR_KEY, NULL, 0, "not that of the key named");
 }
 
+/* SoftHSM refuses the second way, and by the third the answer is seen to be wrong. */
+Test(find, says_that_a_public_half_is_not_the_keys_though_it_refuses_a_way)
+{
+    uint8_t other[TW_MAX_PUBLIC];
+    size_t len;
+
+    tw_token_free(token);
+    s.options.never_export_dh = true;
+    token = stand_open(&s);
+    make(TW_KEM_P256_HKDF_SHA256, "a");
+    make(TW_KEM_P256_HKDF_SHA256, "b");
+    len = public_of(";object=b", other);
+    raw_destroy(&s, CKO_PUBLIC_KEY, "a");
+    must_find_given(TW_ERR_KEY, ";object=a", other, len);
+    must_event(&s, TW_ERR_KEY, NULL, 0, "does not belong to the public key that was given");
+    set_attribute(CKO_PUBLIC_KEY, "b", CKA_ID, "a\x10", 2); /* a's id */
+    must_find(TW_ERR_TOKEN_FAILED, ";object=a");
+    must_event(&s, TW_ERR_TOKEN_FAILED, NULL, 0, "does not belong to the public key beside it");
+}
+
 Test(find, refuses_a_public_object_that_is_not_the_keys)
 {
     make(TW_KEM_P256_HKDF_SHA256, "a");
