@@ -15,17 +15,24 @@ static const char *attribute(const char *text, const char *name)
     return at;
 }
 
-/* A name with a zero byte would be cut there; a key's id is bytes, and random ones have
- * zeros among them. */
-static bool zero_outside_id(const char *text)
+/* A path, a PIN or a module's name would be cut there. What a token calls itself and its keys is
+ * bytes of some length: ids have zeros among them, and there are names that end in one. */
+static bool zero_cuts(const char *text)
 {
+    static const char *const bytes[] = {
+        "id=", "object=", "token=", "serial=", "manufacturer=", "model="};
+
     for (const char *at = strstr(text, "%00"); at != NULL; at = strstr(at + 3, "%00")) {
         const char *start = at;
+        bool cuts = true;
 
         while (start > text && strchr(":;?&", start[-1]) == NULL) {
             start--;
         }
-        if (strncmp(start, "id=", 3) != 0) {
+        for (size_t i = 0; i < LENGTH(bytes); i++) {
+            cuts = cuts && strncmp(start, bytes[i], strlen(bytes[i])) != 0;
+        }
+        if (cuts) {
             return true;
         }
     }
@@ -46,7 +53,7 @@ static tw_err check_text(const char *text, failure *why)
                                  "white space in the URI: write %%20 for a space");
         }
     }
-    if (zero_outside_id(text)) {
+    if (zero_cuts(text)) {
         return twp_fail_text(why, TW_ERR_INVALID, "a zero byte (%%00) in the URI");
     }
     if (attribute(text, "pinfile=") != NULL) {

@@ -305,6 +305,27 @@ Test(find, reads_points_raw_and_der_alike)
     must_find(TW_ERR_TOKEN_ABSENT, ";object=a");
 }
 
+/* --- Names. ------------------------------------------------------------------------------------
+ */
+
+/* Some programs count a label's zero to it. */
+Test(find, finds_a_key_by_its_uri_though_its_label_has_a_zero)
+{
+    char uri[512];
+    tw_key *key, *found;
+    size_t len;
+
+    make(TW_KEM_P256_HKDF_SHA256, "a");
+    set_attribute(CKO_PRIVATE_KEY, "a", CKA_LABEL, "b\0", 2);
+    must_ok(tw_token_find_key(token, stand_uri(&s, ";id=a%10"), NULL, 0, &key));
+    must_ok(tw_token_key_uri(key, uri, sizeof(uri), &len));
+    must_ok(tw_token_find_key(token, uri, NULL, 0, &found));
+    must(memcmp(key->public_key, found->public_key, key->kem->public_len) == 0);
+    tw_key_free(found);
+    tw_key_free(key);
+    must_find(TW_ERR_TOKEN_ABSENT, ";object=b");
+}
+
 /* --- What was there a moment ago. ------------------------------------------------------------- */
 
 /* Private keys are hidden then, as if there were none. */

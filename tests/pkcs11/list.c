@@ -157,6 +157,48 @@ Test(list, says_when_there_is_nothing)
     must_event(&s, TW_ERR_TOKEN_ABSENT, NULL, 0, "/nowhere");
 }
 
+/* A token that was named by a program which ends the label with zeros in place of blanks. */
+static void add_zeros(CK_FUNCTION_LIST *fn)
+{
+    CK_UTF8CHAR label[32] = "zeros", pin[] = STAND_PIN;
+    CK_SLOT_ID slots[8];
+    CK_ULONG count = 8;
+    CK_SESSION_HANDLE session;
+
+    must(fn->C_GetSlotList(CK_TRUE, slots, &count) == CKR_OK);
+    must(fn->C_InitToken(slots[count - 1], pin, strlen(STAND_PIN), label) == CKR_OK);
+    must(fn->C_OpenSession(slots[count - 1], CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
+                           &session) == CKR_OK);
+    must(fn->C_Login(session, CKU_SO, pin, strlen(STAND_PIN)) == CKR_OK);
+    must(fn->C_InitPIN(session, pin, strlen(STAND_PIN)) == CKR_OK);
+    must(fn->C_Logout(session) == CKR_OK && fn->C_CloseSession(session) == CKR_OK);
+}
+
+static tw_err keep_zeros(void *arg, const tw_token_info *token, const tw_token_key_info *key)
+{
+    if (key == NULL && strcmp(token->label, "zeros") == 0) {
+        strcpy(arg, token->uri);
+    }
+    return TW_OK;
+}
+
+Test(list, gives_a_uri_that_opens_a_token_whose_label_ends_in_zeros)
+{
+    CK_FUNCTION_LIST *fn = stand_raw(&s);
+    char uri[512] = "";
+    tw_token *token;
+
+    must(fn->C_Initialize(NULL) == CKR_OK);
+    add_zeros(fn);
+    must_ok(tw_token_list(NULL, &s.options, keep_zeros, uri));
+    strcat(uri, "?pin-value=" STAND_PIN);
+    check_note("(%s)", uri);
+    must_ok(tw_token_open(uri, &s.options, &token));
+    tw_token_free(token);
+    must_no_event(&s);
+    must(fn->C_Finalize(NULL) == CKR_OK);
+}
+
 static const char *says; /* what the event of a listing has to */
 
 /* Who is root has no configuration of its own for p11-kit. */
