@@ -89,6 +89,7 @@ void twp_token_adopt(tw_token *t)
         twp_turn_init(&t->login);
         twp_pool_forget(t);
         atomic_store(&t->gone, false);
+        t->next_probe = (struct timespec){0}; /* nobody looks for it here */
         atomic_store(&t->counters.in_flight, 0);
         atomic_fetch_add(&t->epoch, 1);
         atomic_store(&t->process, twp_process());

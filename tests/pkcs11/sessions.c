@@ -354,6 +354,7 @@ static void a_child_begins_anew(void)
     must(twp_turn_take(&token.mend, NULL) && twp_turn_take(&token.login, NULL));
     memset(&token.lock, 0x5a, sizeof(token.lock)); /* as whoever held it left it */
     atomic_store(&token.gone, true);
+    token.next_probe = twp_time_in(60000); /* as whoever looked for it */
     atomic_store(&token.counters.in_flight, 4);
     s.calls = 0;
     must_ok(run(RUN_ONCE, &s));
@@ -362,6 +363,8 @@ static void a_child_begins_anew(void)
     must(!atomic_load(&token.gone) && atomic_load(&token.counters.in_flight) == 0);
     must(twp_process_take(&soon));
     twp_process_unlock();
+    twp_token_is_gone(&token, true); /* for the child, too, in which nobody looks */
+    must_ok(run(RUN_ONCE, &s));
     end();
 }
 
