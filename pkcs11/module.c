@@ -86,16 +86,57 @@ static tw_err initialize(module *m, failure *why)
     return why->err;
 }
 
-/* One that is down has nobody in it: they are turned away. */
-tw_err twp_module_start(module *m, failure *why)
+/* --- A forked child. --------------------------------------------------------- */
+
+/* What the child inherited is the parent's: its handles still answer in many modules,
+ * on the parent's session. So begin again before the first call. Under its life. */
+static tw_err begin_here(module *m, failure *why)
+{
+    bool ours = m->owner;
+    tw_err err;
+
+    next_generation(m);
+    atomic_store(&m->in_flight, 0);
+    atomic_store(&m->gone, 0);
+    atomic_store(&m->restarting, NOT_RESTARTING);
+    twp_turn_init(&m->calls);
+    err = initialize(m, why);
+    if (err == TW_OK && !m->owner && ours) {
+        (void)m->fn->C_Finalize(NULL);
+        err = initialize(m, why);
+    }
+    atomic_store(&m->process, twp_process());
+    return err;
+}
+
+static tw_err after_fork(module *m, const struct timespec *deadline, failure *why)
 {
     tw_err err = TW_OK;
 
+    if (!twp_mutex_take(&m->life, deadline)) {
+        return twp_fail_text(why, TW_ERR_TOKEN_FAILED,
+                             "the module is being initialised for this process, and hangs");
+    }
+    if (atomic_load(&m->process) != twp_process()) {
+        err = begin_here(m, why);
+    }
+    pthread_mutex_unlock(&m->life);
+    return err;
+}
+
+/* --- Its life. --------------------------------------------------------------- */
+
+/* One that is down has nobody in it: they are turned away. */
+tw_err twp_module_start(module *m, failure *why)
+{
+    bool here;
+    tw_err err = TW_OK;
+
     pthread_mutex_lock(&m->life);
-    if (!m->started || atomic_load(&m->down) != CKR_OK) {
-        err = initialize(m, why);
+    here = atomic_load(&m->process) == twp_process();
+    if (!here || !m->started || atomic_load(&m->down) != CKR_OK) {
+        err = here ? initialize(m, why) : begin_here(m, why);
         m->started = m->started || err == TW_OK;
-        atomic_store(&m->process, twp_process());
     }
     pthread_mutex_unlock(&m->life);
     return err;
@@ -112,37 +153,6 @@ void twp_module_stop(module *m)
         m->started = false;
     }
     pthread_mutex_unlock(&m->life);
-}
-
-/* --- A forked child. --------------------------------------------------------- */
-
-/* What the child inherited is the parent's: its handles still answer in many modules,
- * on the parent's session. So begin again before the first call. */
-static tw_err after_fork(module *m, const struct timespec *deadline, failure *why)
-{
-    tw_err err = TW_OK;
-
-    if (!twp_mutex_take(&m->life, deadline)) {
-        return twp_fail_text(why, TW_ERR_TOKEN_FAILED,
-                             "the module is being initialised for this process, and hangs");
-    }
-    if (atomic_load(&m->process) != twp_process()) {
-        bool ours = m->owner;
-
-        next_generation(m);
-        atomic_store(&m->in_flight, 0);
-        atomic_store(&m->gone, 0);
-        atomic_store(&m->restarting, NOT_RESTARTING);
-        twp_turn_init(&m->calls);
-        err = initialize(m, why);
-        if (err == TW_OK && !m->owner && ours) {
-            (void)m->fn->C_Finalize(NULL);
-            err = initialize(m, why);
-        }
-        atomic_store(&m->process, twp_process());
-    }
-    pthread_mutex_unlock(&m->life);
-    return err;
 }
 
 /* --- Calls. ------------------------------------------------------------------ */

@@ -121,6 +121,31 @@ Test(hang, of_a_childs_initialisation_keeps_its_other_threads_until_the_deadline
     finish();
 }
 
+static int open_and_use(void)
+{
+    return tw_token_open(stand_uri(&s, ""), &s.options, &token) == TW_OK &&
+                   tw_token_find_key(token, stand_uri(&s, ";object=a"), NULL, 0, &key) == TW_OK
+               ? use_and_free()
+               : CHILD_FAILED;
+}
+
+/* The module is down in the parent, and a thread there is about to bring it up. */
+Test(hang, of_an_initialisation_anew_is_not_the_childs_that_opens_a_token)
+{
+    pthread_t thread;
+    tw_err err;
+
+    fault_script(&s, "C_DeriveKey * fail CKR_DEVICE_ERROR\nC_Initialize * fail CKR_GENERAL_ERROR");
+    must(tw_key_check(key) != TW_OK);
+    usleep(600000); /* not again at once */
+    begin("# well again", &thread, &err);
+    must_succeed(open_and_use);
+    fault_script(&s, "# goes on");
+    must(pthread_join(thread, NULL) == 0);
+    must_ok(err);
+    finish();
+}
+
 /* --- A module that hangs as it is loaded. ---------------------------------------------------- */
 
 static void *open_token(void *arg)
