@@ -309,6 +309,23 @@ static bool begin_restart(module *m, unsigned long generation, const struct time
     return true;
 }
 
+/* Who opens a token may be at its initialisation, and hang there. */
+static tw_err restart_alone(module *m, unsigned long generation, const struct timespec *deadline,
+                            failure *why)
+{
+    tw_err err = TW_OK;
+
+    if (!twp_mutex_take(&m->life, deadline)) {
+        return twp_fail_text(why, TW_ERR_TOKEN_FAILED,
+                             "the module is being initialised for another call, which hangs");
+    }
+    if (atomic_load(&m->generation) == generation) {
+        err = restart_idle(m, deadline, why);
+    }
+    pthread_mutex_unlock(&m->life);
+    return err;
+}
+
 tw_err twp_module_restart(module *m, unsigned long generation, const struct timespec *deadline,
                           failure *why)
 {
@@ -317,16 +334,12 @@ tw_err twp_module_restart(module *m, unsigned long generation, const struct time
     if (!begin_restart(m, generation, deadline, &err, why)) {
         return err;
     }
-    if (wait_idle(m, deadline)) {
-        atomic_store(&m->restarting, IN_RESTART);
-        pthread_mutex_lock(&m->life);
-        if (atomic_load(&m->generation) == generation) {
-            err = restart_idle(m, deadline, why);
-        }
-        pthread_mutex_unlock(&m->life);
-    } else {
+    if (!wait_idle(m, deadline)) {
         err = twp_fail_text(why, TW_ERR_TOKEN_FAILED,
                             "the module failed, and a call that hangs keeps it from a restart");
+    } else {
+        atomic_store(&m->restarting, IN_RESTART);
+        err = restart_alone(m, generation, deadline, why);
     }
     atomic_store(&m->restarting, NOT_RESTARTING);
     return err;

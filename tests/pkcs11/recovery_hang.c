@@ -51,6 +51,14 @@ static void *use(void *arg)
     return NULL;
 }
 
+static void wait_for_one_more(size_t before)
+{
+    for (int i = 0; fault_count("C_Initialize") == before; i++) {
+        must(i < 10000);
+        usleep(1000);
+    }
+}
+
 /* A thread whose use of the key initialises the module, once `lost` has befallen it. */
 static void begin(const char *lost, pthread_t *thread, tw_err *err)
 {
@@ -58,10 +66,7 @@ static void begin(const char *lost, pthread_t *thread, tw_err *err)
 
     fault_script(&s, "%s\nC_Initialize 1 wait %d", lost, HANG_MS);
     must(pthread_create(thread, NULL, use, err) == 0);
-    for (int i = 0; fault_count("C_Initialize") == before; i++) {
-        must(i < 10000);
-        usleep(1000);
-    }
+    wait_for_one_more(before);
 }
 
 static int only_free(void)
@@ -146,13 +151,41 @@ Test(hang, of_an_initialisation_anew_is_not_the_childs_that_opens_a_token)
     finish();
 }
 
-/* --- A module that hangs as it is loaded. ---------------------------------------------------- */
-
 static void *open_token(void *arg)
 {
     *(tw_err *)arg = tw_token_open(stand_uri(&s, ""), &s.options, &token);
     return NULL;
 }
+
+/* Who opens a token brings it up; and so would who uses one. */
+Test(hang, of_a_module_that_is_down_keeps_no_use_beyond_its_deadline)
+{
+    tw_token *mine = token;
+    struct timespec begun;
+    pthread_t thread;
+    size_t before;
+    tw_err err;
+
+    fault_script(&s, "C_DeriveKey * fail CKR_DEVICE_ERROR\nC_Initialize * fail CKR_GENERAL_ERROR");
+    must(tw_key_check(key) != TW_OK);
+    usleep(600000); /* not again at once */
+    fault_script(&s, "C_Initialize 1 wait 20000");
+    before = fault_count("C_Initialize");
+    must(pthread_create(&thread, NULL, open_token, &err) == 0);
+    wait_for_one_more(before);
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    must(tw_key_check(key) != TW_OK);
+    must(ms_since(&begun) < IN_TIME_MS);
+    fault_script(&s, "# goes on");
+    must(pthread_join(thread, NULL) == 0);
+    must_ok(err);
+    tw_token_free(token);
+    token = mine;
+    usleep(600000);
+    finish();
+}
+
+/* --- A module that hangs as it is loaded. ---------------------------------------------------- */
 
 static int nothing(void)
 {
