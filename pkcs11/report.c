@@ -45,15 +45,20 @@ void twp_fail_add(failure *why, const char *format, ...)
     va_end(args);
 }
 
-/* The bytes of the UTF-8 character at `p` (RFC 3629); 0 for what is none. */
+/* The bytes of the UTF-8 character at `p` (RFC 3629); 0 for what is none: longer than need be, half
+ * of a UTF-16 pair, or beyond the last. */
 static size_t character(const unsigned char *p)
 {
     size_t len = *p < 0x80 ? 1 : *p < 0xc2 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : *p < 0xf5 ? 4 : 0;
+    unsigned char least = *p == 0xe0 ? 0xa0 : *p == 0xf0 ? 0x90 : 0x80;
+    unsigned char most = *p == 0xed ? 0x9f : *p == 0xf4 ? 0x8f : 0xbf;
 
     for (size_t i = 1; i < len; i++) {
-        if ((p[i] & 0xc0) != 0x80) {
+        if (p[i] < least || p[i] > most) {
             return 0;
         }
+        least = 0x80;
+        most = 0xbf;
     }
     return len;
 }

@@ -337,6 +337,10 @@ Test(report, a_message_is_one_line_of_text)
         {"\xc2\xa0", "do: \xc2\xa0"},
         {"\xc0\x9b\xff", "do: ???"},
         {"end\xe2\x82", "do: end??"},
+        {"\xe0\x80\x8a\xe0\xa0\x80", "do: ???\xe0\xa0\x80"}, /* longer than it need be */
+        {"\xf0\x8f\xbf\xbf\xf0\x90\x80\x80", "do: ????\xf0\x90\x80\x80"},
+        {"\xed\xa0\x80\xed\x9f\xbf", "do: ???\xed\x9f\xbf"}, /* half of a pair */
+        {"\xf4\x90\x80\x80\xf4\x8f\xbf\xbf", "do: ????\xf4\x8f\xbf\xbf"},
     };
     const settings s = {.size = sizeof(s), .event = keep};
 
