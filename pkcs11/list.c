@@ -161,10 +161,23 @@ static tw_err tell_key(const listing *l, const tw_token_info *token, const CK_TO
         .private_seen = w->private_seen,
         .derive = w->derive,
     };
-    tw_err err = uri == NULL ? TW_ERR_MEMORY : l->each(l->arg, token, &key);
+    tw_err err;
 
+    if (uri == NULL) {
+        return TW_ERR_MEMORY;
+    }
+    if (w->label != NULL) {
+        twp_text_utf8((char *)w->label); /* its bytes are in the URI by now */
+    }
+    err = l->each(l->arg, token, &key);
     free(uri);
     return err;
+}
+
+static void text_of(const unsigned char *field, size_t len, char *out)
+{
+    twp_slot_text(field, len, out);
+    twp_text_utf8(out);
 }
 
 static tw_err tell(const listing *l, const place *p, tw_err login, const rows *r)
@@ -187,10 +200,10 @@ static tw_err tell(const listing *l, const place *p, tw_err login, const rows *r
     if (uri == NULL) {
         return TW_ERR_MEMORY;
     }
-    twp_slot_text(info->label, sizeof(info->label), label);
-    twp_slot_text(info->manufacturerID, sizeof(info->manufacturerID), manufacturer);
-    twp_slot_text(info->model, sizeof(info->model), model);
-    twp_slot_text(info->serialNumber, sizeof(info->serialNumber), serial);
+    text_of(info->label, sizeof(info->label), label);
+    text_of(info->manufacturerID, sizeof(info->manufacturerID), manufacturer);
+    text_of(info->model, sizeof(info->model), model);
+    text_of(info->serialNumber, sizeof(info->serialNumber), serial);
     err = l->each(l->arg, &token, NULL);
     for (size_t i = 0; err == TW_OK && i < r->count; i++) {
         err = tell_key(l, &token, info, &r->list[i]);

@@ -63,8 +63,8 @@ static size_t character(const unsigned char *p)
     return len;
 }
 
-/* One line: labels come from the token and may hold anything, controls (C0 and C1) included. */
-void twp_text_clean(char *text)
+/* Labels come from the token and may hold anything. */
+static void replace(char *text, bool controls)
 {
     unsigned char *p = (unsigned char *)text;
 
@@ -72,12 +72,23 @@ void twp_text_clean(char *text)
         size_t len = character(p);
         bool control = *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0);
 
-        if (len == 0 || control) {
+        if (len == 0 || (control && controls)) {
             len = len == 0 ? 1 : len;
             memset(p, '?', len);
         }
         p += len;
     }
+}
+
+/* One line: without controls (C0 and C1). */
+void twp_text_clean(char *text)
+{
+    replace(text, true);
+}
+
+void twp_text_utf8(char *text)
+{
+    replace(text, false);
 }
 
 void twp_fail_tell(const failure *why, char *out, size_t cap)

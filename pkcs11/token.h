@@ -55,9 +55,11 @@ __attribute__((format(printf, 3, 4))) tw_err twp_fail_text(failure *why, tw_err 
                                                            const char *format, ...);
 __attribute__((format(printf, 2, 3))) void twp_fail_add(failure *why, const char *format, ...);
 
-/* What is noted, in one line; twp_text_clean makes of any text one line of UTF-8. */
+/* What is noted, in one line; twp_text_clean makes of any text one line of UTF-8, twp_text_utf8
+ * only UTF-8. */
 void twp_fail_tell(const failure *why, char *out, size_t cap);
 void twp_text_clean(char *text);
+void twp_text_utf8(char *text);
 
 /* The caller's options, copied: the strings and *provider are owned; options.c. */
 typedef tw_token_options settings;

@@ -157,14 +157,15 @@ Test(list, says_when_there_is_nothing)
     must_event(&s, TW_ERR_TOKEN_ABSENT, NULL, 0, "/nowhere");
 }
 
-/* A token that was named by a program which ends the label with zeros in place of blanks. */
-static void add_zeros(CK_FUNCTION_LIST *fn)
+/* A token that was named by a program which makes a label of its own. */
+static void add_named(CK_FUNCTION_LIST *fn, const char *name)
 {
-    CK_UTF8CHAR label[32] = "zeros", pin[] = STAND_PIN;
+    CK_UTF8CHAR label[32] = {0}, pin[] = STAND_PIN;
     CK_SLOT_ID slots[8];
     CK_ULONG count = 8;
     CK_SESSION_HANDLE session;
 
+    memcpy(label, name, strlen(name));
     must(fn->C_GetSlotList(CK_TRUE, slots, &count) == CKR_OK);
     must(fn->C_InitToken(slots[count - 1], pin, strlen(STAND_PIN), label) == CKR_OK);
     must(fn->C_OpenSession(slots[count - 1], CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
@@ -174,29 +175,59 @@ static void add_zeros(CK_FUNCTION_LIST *fn)
     must(fn->C_Logout(session) == CKR_OK && fn->C_CloseSession(session) == CKR_OK);
 }
 
-static tw_err keep_zeros(void *arg, const tw_token_info *token, const tw_token_key_info *key)
+typedef struct named {
+    const char *label; /* in: as it is told */
+    char uri[512], key[64];
+} named;
+
+static tw_err keep_named(void *arg, const tw_token_info *token, const tw_token_key_info *key)
 {
-    if (key == NULL && strcmp(token->label, "zeros") == 0) {
-        strcpy(arg, token->uri);
+    named *n = arg;
+
+    if (key == NULL && strcmp(token->label, n->label) == 0) {
+        strcpy(n->uri, token->uri);
+    } else if (key != NULL) {
+        strcpy(n->key, key->label);
     }
     return TW_OK;
 }
 
-Test(list, gives_a_uri_that_opens_a_token_whose_label_ends_in_zeros)
+/* It opens by the URI that is told. */
+static named must_be_told(const char *label, const char *told)
 {
     CK_FUNCTION_LIST *fn = stand_raw(&s);
-    char uri[512] = "";
+    const uint8_t id = 7;
+    named n = {.label = told};
     tw_token *token;
+    tw_key *key;
 
     must(fn->C_Initialize(NULL) == CKR_OK);
-    add_zeros(fn);
-    must_ok(tw_token_list(NULL, &s.options, keep_zeros, uri));
-    strcat(uri, "?pin-value=" STAND_PIN);
-    check_note("(%s)", uri);
-    must_ok(tw_token_open(uri, &s.options, &token));
+    add_named(fn, label);
+    must_ok(tw_token_list(NULL, &s.options, keep_named, &n));
+    strcat(n.uri, "?pin-value=" STAND_PIN);
+    check_note("(%s)", n.uri);
+    must_ok(tw_token_open(n.uri, &s.options, &token));
+    must_ok(tw_token_generate(token, TW_KEM_P256_HKDF_SHA256, label, &id, 1, &key));
+    must_ok(tw_token_list(n.uri, &s.options, keep_named, &n));
+    tw_key_free(key);
     tw_token_free(token);
     must_no_event(&s);
     must(fn->C_Finalize(NULL) == CKR_OK);
+    return n;
+}
+
+Test(list, gives_a_uri_that_opens_a_token_whose_label_ends_in_zeros)
+{
+    must(strcmp(must_be_told("zeros", "zeros").key, "zeros") == 0);
+}
+
+/* Some are cut amid a character. */
+Test(list, tells_utf8_of_a_label_that_is_none)
+{
+    must(strcmp(
+             must_be_told("a-name-of-thirty-one-characters\xc3", "a-name-of-thirty-one-characters?")
+                 .key,
+             "a-name-of-thirty-one-characters?") == 0);
 }
 
 static const char *says; /* what the event of a listing has to */
