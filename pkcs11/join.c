@@ -249,8 +249,11 @@ tw_err tw_token_joined(const tw_key *key, size_t index, const tw_token **token, 
     joined *j = (joined *)(uintptr_t)key;
     const member *m;
 
-    if (key == NULL || key->ops != &joined_ops || index >= j->count || token == NULL ||
-        state == NULL) {
+    if (token == NULL) {
+        return TW_ERR_INVALID;
+    }
+    *token = NULL;
+    if (key == NULL || key->ops != &joined_ops || index >= j->count || state == NULL) {
         return TW_ERR_INVALID;
     }
     m = &j->members[index];

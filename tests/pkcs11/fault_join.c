@@ -307,7 +307,7 @@ static void a_bad_point_is_the_peers(void)
 
 static void bad_arguments(void)
 {
-    const tw_token *token;
+    const tw_token *token = (const tw_token *)&j;
     tw_err err;
 
     join_begin(&j, true);
@@ -318,6 +318,7 @@ static void bad_arguments(void)
     must_err(TW_ERR_INVALID, tw_token_join(j.members, 65, &j.key));
     must_err(TW_ERR_INVALID, tw_token_join(j.members, 2, NULL));
     must_err(TW_ERR_INVALID, tw_token_joined(j.software, 0, &token, &err));
+    must(token == NULL);
     must_err(TW_ERR_INVALID, tw_token_joined(NULL, 0, &token, &err));
     j.members[1].size--;
     must_err(TW_ERR_INVALID, tw_token_join(j.members, 2, &j.key));
