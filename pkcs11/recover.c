@@ -16,38 +16,52 @@ enum {
     CALM_MS = 60000,
 };
 
+typedef struct seeking {
+    tw_token *token;
+    bool found;
+    CK_SLOT_ID slot;
+} seeking;
+
+/* There may be another that says the same of itself: where it was comes first. */
 static tw_err take_place(void *arg, const place *p, failure *why)
 {
-    tw_token *t = arg;
-    tw_err err = TW_OK;
+    seeking *s = arg;
+    bool same, stays;
 
-    pthread_mutex_lock(&t->lock);
-    if (twp_slot_same(&p->info, &t->info)) {
-        t->slot = p->slot;
-        err = twp_fail_text(why, TW_ERR_STATE, "found"); /* ends the search */
+    pthread_mutex_lock(&s->token->lock);
+    same = twp_slot_same(&p->info, &s->token->info);
+    stays = same && p->slot == s->token->slot;
+    pthread_mutex_unlock(&s->token->lock);
+    if (stays || (same && !s->found)) {
+        s->slot = p->slot;
+        s->found = true;
     }
-    pthread_mutex_unlock(&t->lock);
-    return err;
+    return stays ? twp_fail_text(why, TW_ERR_STATE, "found") : TW_OK; /* ends the search */
 }
 
 /* By what the token says of itself: its slot may be another now. It is gone when no slot has
  * it, at a second look too: a slot that did not answer counts as empty. */
 static bool find_slot(tw_token *t, const struct timespec *deadline, failure *why)
 {
+    seeking s = {.token = t};
     failure looked = {0};
     tw_err err = TW_OK;
 
-    for (int look = 0; look < 2 && err == TW_OK; look++) {
-        err = twp_slot_find(t->module, NULL, deadline, take_place, t, &looked);
+    for (int look = 0; look < 2 && err == TW_OK && !s.found; look++) {
+        err = twp_slot_find(t->module, NULL, deadline, take_place, &s, &looked);
     }
-    if (err == TW_OK) {
+    if (s.found) {
+        pthread_mutex_lock(&t->lock);
+        t->slot = s.slot;
+        pthread_mutex_unlock(&t->lock);
+    } else if (err == TW_OK) {
         why->err = TW_ERR_TOKEN_ABSENT;
         twp_fail_add(why, "the token is in none of the module's slots");
     }
-    if (err == TW_OK || err == TW_ERR_STATE) {
-        twp_token_is_gone(t, err == TW_OK);
+    if (s.found || err == TW_OK) {
+        twp_token_is_gone(t, !s.found);
     }
-    return err == TW_ERR_STATE;
+    return s.found;
 }
 
 /* Whether the module's other users are tokens that are gone, or there are none. */
