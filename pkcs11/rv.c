@@ -20,6 +20,14 @@ typedef struct row {
         }                                                                                          \
     }
 
+/* Of PKCS #11 3.0 and 3.1, which not all headers have. */
+#ifndef CKR_TOKEN_RESOURCE_EXCEEDED
+#define CKR_TOKEN_RESOURCE_EXCEEDED 0x201
+#endif
+#ifndef CKR_KEY_EXHAUSTED
+#define CKR_KEY_EXHAUSTED 0x203
+#endif
+
 static const char again[] = "the token lost the session or its login and could not resume";
 static const char gone[] = "plug the token in, or start what serves it";
 static const char device[] = "look after the device and its log";
@@ -92,6 +100,7 @@ static const row rows[] = {
         "another user is logged in through this module; log that user out"),
     ROW(CKR_USER_TOO_MANY_TYPES, TW_ERR_TOKEN_FAILED, LOSS_NONE,
         "another user is logged in through this module; log that user out"),
+    ROW(CKR_RANDOM_NO_RNG, TW_ERR_TOKEN_POLICY, LOSS_NONE, cannot),
     ROW(CKR_DOMAIN_PARAMS_INVALID, TW_ERR_TOKEN_POLICY, LOSS_NONE, "this token lacks that curve"),
     ROW(CKR_WRAPPING_KEY_HANDLE_INVALID, TW_ERR_TOKEN_POLICY, LOSS_NONE, cannot),
     ROW(CKR_WRAPPING_KEY_SIZE_RANGE, TW_ERR_TOKEN_POLICY, LOSS_NONE, cannot),
@@ -108,6 +117,10 @@ static const row rows[] = {
         "a library that the module needs is missing"),
     ROW(CKR_PUBLIC_KEY_INVALID, TW_ERR_TOKEN_POLICY, LOSS_NONE, cannot),
     ROW(CKR_FUNCTION_REJECTED, TW_ERR_TOKEN_POLICY, LOSS_NONE, "it was refused on the token"),
+    ROW(CKR_TOKEN_RESOURCE_EXCEEDED, TW_ERR_TOKEN_FAILED, LOSS_NONE,
+        "the token has no more of what this takes: remove objects, or use fewer sessions"),
+    ROW(CKR_KEY_EXHAUSTED, TW_ERR_TOKEN_POLICY, LOSS_NONE,
+        "the token lets this key be used no more"),
 };
 
 verdict twp_rv_judge(CK_RV rv)
