@@ -71,18 +71,18 @@ static tw_err attempt_pair(op *o, void *arg)
     return twp_pair_attempt(o, arg);
 }
 
-/* Twice might make two. Where the session died amid the work, its leftovers go by another; and
- * tpm2-pkcs11 lets a key go that did not derive once it is initialised anew, giving others its
- * handle meanwhile. */
+/* Twice might make two. Where the session died amid the work, its leftovers go by another, as does
+ * what a device made that said it failed, or half of it; and tpm2-pkcs11 lets a key go that did not
+ * derive once it is initialised anew, giving others its handle meanwhile. */
 static tw_err make_once(tw_token *token, pair_request *r, failure *why)
 {
     failure other = {0};
     tw_err err = twp_token_run(token, RUN_ONCE, attempt_pair, r, why);
 
-    if (err != TW_OK && (r->left || why->loss != LOSS_NONE) &&
+    if (err != TW_OK && (r->left || r->unsure || why->loss != LOSS_NONE) &&
         twp_token_run(token, RUN_RETRY, sweep, r, &other) != TW_OK) {
         twp_fail_add(why, "what was made of the key could not be removed again");
-        r->left = false; /* nor is another made beside it */
+        r->left = r->unsure = false; /* nor is another made beside it */
     }
     return err;
 }
@@ -92,9 +92,9 @@ static tw_err make(tw_token *token, pair_request *r, failure *why)
     tw_err err = TW_OK;
 
     do {
-        r->left = false;
+        r->left = r->unsure = false;
         err = make_once(token, r, why);
-    } while (err != TW_OK && r->left);
+    } while (err != TW_OK && (r->left || (r->unsure && twp_pair_ask_otherwise(err, why))));
     return err;
 }
 

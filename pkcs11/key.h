@@ -171,6 +171,7 @@ typedef struct pair_request {
     token_key *key;       /* out */
     bool wide, seen_wide; /* a key that may do more will do; one was made */
     bool left;            /* objects that would not go: none is made beside them */
+    bool unsure;          /* one failed that may have been made all the same */
     failure best;         /* the most telling so far */
     size_t next;          /* the way to ask that comes next, of all */
     bool passing;         /* one failed as a device does that may be well the next moment, */

@@ -203,6 +203,7 @@ static tw_err make_and_accept(op *o, pair_request *r)
     tw_err err = make(o, r);
 
     r->tried = false;
+    r->unsure = err != TW_OK && err != TW_ERR_TOKEN_POLICY;
     if (err == TW_OK) {
         err = accept(o, r);
         if (err != TW_OK) {
@@ -258,7 +259,7 @@ static tw_err pass(op *o, pair_request *r)
         if (says_more(o->line.why, &r->best)) {
             r->best = *o->line.why;
         }
-        if (r->left) {
+        if (r->left || r->unsure) {
             return err;
         }
     }
@@ -286,7 +287,7 @@ tw_err twp_pair_attempt(op *o, pair_request *r)
 {
     tw_err err = pass_from(o, r, r->next);
 
-    if (err != TW_OK && !r->left && !r->wide && r->seen_wide && !r->bounded &&
+    if (err != TW_OK && !r->left && !r->unsure && !r->wide && r->seen_wide && !r->bounded &&
         twp_pair_ask_otherwise(err, o->line.why)) {
         r->wide = true;
         err = pass_from(o, r, 0);

@@ -225,6 +225,25 @@ Test(making, what_an_attempt_left_goes_when_another_succeeds)
     finish(key);
 }
 
+/* As a network HSM whose answer is lost. */
+Test(making, what_was_made_though_it_was_said_to_fail_goes_when_another_succeeds)
+{
+    must_make_despite("C_GenerateKeyPair 1 late CKR_DEVICE_ERROR");
+}
+
+Test(making, what_was_made_as_the_token_got_full_goes)
+{
+    size_t before = fault_count("C_GenerateKeyPair");
+    tw_key *key;
+
+    fault_script(&s, "C_GenerateKeyPair * late CKR_DEVICE_MEMORY");
+    must_err(TW_ERR_TOKEN_FAILED, make(&key));
+    must_event(&s, TW_ERR_TOKEN_FAILED, "C_GenerateKeyPair", CKR_DEVICE_MEMORY, "is full");
+    must_size(before + 1, fault_count("C_GenerateKeyPair"));
+    must_size(0, objects());
+    finish(NULL);
+}
+
 /* A private key that is hidden just then is not gone: the third search is for what is left. */
 Test(making, what_an_attempt_left_goes_though_someone_logs_out_meanwhile)
 {

@@ -307,6 +307,13 @@ static void do_serial(call *c, const rule *r)
     }
 }
 
+static void do_late(call *c, const rule *r)
+{
+    if (c->rv == CKR_OK) {
+        c->rv = r->code;
+    }
+}
+
 const action actions[] = {
     {"fail", "c", do_fail, NULL},
     {"wait", "n", do_wait, NULL},
@@ -330,6 +337,7 @@ const action actions[] = {
     {"slots", "n", do_slots_before, do_slots_after},
     {"renumber", "", do_renumber, NULL},
     {"version", "n", do_version, NULL},
+    {"late", "c", NULL, do_late},
     {"set", "n", NULL, do_set},
     {"clear", "n", NULL, do_clear},
     {"serial", "t", NULL, do_serial},

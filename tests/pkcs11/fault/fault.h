@@ -50,6 +50,7 @@
  *                        version 2.40 does not know
  *
  *   after it, when it went well:
+ *   late CODE                            it was done, and that is answered
  *   set BITS, clear BITS                 flags of the token
  *   serial TEXT                          its serial number: it is another token
  *   length ATTRIBUTE N                   said to have N bytes
