@@ -25,11 +25,14 @@ static tw_err find(const member *m, tw_key **out)
 }
 
 /* Nobody is to be asked at a token's own pad again and again, who did not ask for anything: not by
- * one that is there and has not the key, either. */
+ * one that is there and has not the key, either. Nor by `pin`, once what it gave was refused. */
 static bool asks_in_vain(const tw_token *t, unsigned long long logins_before, tw_err err)
 {
-    return (t->info.flags & CKF_PROTECTED_AUTHENTICATION_PATH) != 0 &&
-           (err != TW_ERR_TOKEN_ABSENT || atomic_load(&t->counters.logins) != logins_before);
+    bool sent = atomic_load(&t->counters.logins) != logins_before;
+
+    return (t->info.flags & CKF_PROTECTED_AUTHENTICATION_PATH) != 0
+               ? err != TW_ERR_TOKEN_ABSENT || sent
+               : err == TW_ERR_TOKEN_PIN && sent && twp_pin_asked(&t->opt, &t->uri);
 }
 
 tw_err twp_member_open(member *m)

@@ -18,6 +18,12 @@ bool twp_pin_given(const settings *s, const token_uri *u)
            (u->uri != NULL && p11_kit_uri_get_pin_source(u->uri) != NULL);
 }
 
+bool twp_pin_asked(const settings *s, const token_uri *u)
+{
+    return s->pin != NULL &&
+           (s->pin_first || (p11_kit_uri_get_pin_source(u->uri) == NULL && u->pin_value == NULL));
+}
+
 /* What systemd puts there for a service (systemd.exec(5), LoadCredential=) is named alone. */
 static tw_err credential_path(const char *name, char path[PATH_MAX], failure *why)
 {
@@ -204,7 +210,7 @@ tw_err twp_pin_get(const settings *s, const token_uri *u, const char *label,
 
     *len = 0;
     *facts = (pin_facts){0};
-    if (s->pin != NULL && (s->pin_first || (source == NULL && u->pin_value == NULL))) {
+    if (twp_pin_asked(s, u)) {
         facts->attended = true;
         err = from_callback(s, label, buf, len, why);
     } else if (source != NULL) {

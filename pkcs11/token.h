@@ -92,6 +92,7 @@ typedef struct pin_facts {
 tw_err twp_pin_get(const settings *s, const token_uri *u, const char *label,
                    char buf[TW_TOKEN_MAX_PIN], size_t *len, pin_facts *facts, failure *why);
 bool twp_pin_given(const settings *s, const token_uri *u);
+bool twp_pin_asked(const settings *s, const token_uri *u); /* of the callback */
 
 /* --- turn.c ------------------------------------------------------------------------ */
 

@@ -70,11 +70,49 @@ static void signals_are_the_programs(void)
     must(sigtimedwait(&set, NULL, &now) == SIGUSR1);
 }
 
+static atomic_uint typed;
+
+/* The right one at first, then another wrong one each time. */
+static tw_err mistype(void *arg, const char *label, char *buf, size_t cap, size_t *len)
+{
+    unsigned n = atomic_fetch_add(&typed, 1);
+
+    (void)arg;
+    (void)label;
+    *len = (size_t)(n == 0 ? snprintf(buf, cap, "%s", STAND_PIN)
+                           : snprintf(buf, cap, "mistyped-%u", n));
+    return TW_OK;
+}
+
+static tw_err use_both(void)
+{
+    tw_err err = tw_key_check(j.key);
+
+    return err == TW_OK ? tw_key_check(j.key) : err;
+}
+
+/* Who types it would spend all tries, while the other serves: a use asks, and one probe. */
+static void a_person_is_not_asked_for_a_refused_pin_again(void)
+{
+    join_begin(&j, true);
+    j.members[0].uri = "pkcs11:token=hpke;object=a";
+    j.s.options.pin = mistype;
+    must_ok(tw_token_join(j.members, 2, &j.key));
+    fault_script(&j.s, "C_DeriveKey 1 kill CKR_SESSION_HANDLE_INVALID");
+    must_ok(use_both());
+    join_wait_until(&j, 0, TW_ERR_TOKEN_PIN);
+    sleep(2); /* four probes */
+    must_size(3, atomic_load(&typed));
+    must_ok(use_both());
+    must_size(3, atomic_load(&typed));
+}
+
 int main(void)
 {
     static void (*const tests[])(void) = {
         the_key_is_freed_while_one_comes,
         signals_are_the_programs,
+        a_person_is_not_asked_for_a_refused_pin_again,
     };
     size_t count = sizeof(tests) / sizeof(tests[0]);
 
