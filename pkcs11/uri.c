@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "token.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,19 @@ static bool zero_cuts(const char *text)
     return false;
 }
 
+/* p11-kit counts on from zero beyond the last number, which itself stands for any slot, and takes
+ * none at all for zero. What is no digit it refuses. */
+static bool slot_is_number(const char *text)
+{
+    const char *at = attribute(text, "slot-id=");
+
+    if (at == NULL) {
+        return true;
+    }
+    at += strlen("slot-id=");
+    return *at >= '0' && *at <= '9' && strtoul(at, NULL, 10) != ULONG_MAX;
+}
+
 /* What p11-kit would let pass: white space is taken out and a %00 ends a value early,
  * both of which could cut a PIN; and a PIN in the path part, where RFC 7512 section 2.3
  * has none and where it ends up in logs with the rest of the name. */
@@ -55,6 +69,9 @@ static tw_err check_text(const char *text, failure *why)
     }
     if (zero_cuts(text)) {
         return twp_fail_text(why, TW_ERR_INVALID, "a zero byte (%%00) in the URI");
+    }
+    if (!slot_is_number(text)) {
+        return twp_fail_text(why, TW_ERR_INVALID, "slot-id is not the number of a slot");
     }
     if (attribute(text, "pinfile=") != NULL) {
         return twp_fail_text(why, TW_ERR_INVALID, "pinfile is obsolete: use ?pin-source=");

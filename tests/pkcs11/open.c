@@ -70,6 +70,13 @@ Test(open, takes_a_slot_by_its_number)
     must_open(TW_OK, uri);
     (void)snprintf(uri, sizeof(uri), "pkcs11:slot-id=%lu?pin-value=" STAND_PIN, info.slotID + 1);
     must_open(TW_ERR_TOKEN_ABSENT, uri);
+    stand_forget(&s);
+    /* By as many as there are numbers; and one that stands for any. */
+    (void)snprintf(uri, sizeof(uri), "pkcs11:slot-id=1844674407%010llu?pin-value=" STAND_PIN,
+                   3709551616ull + info.slotID);
+    must_open(TW_ERR_INVALID, uri);
+    must_open(TW_ERR_INVALID, "pkcs11:slot-id=18446744073709551615?pin-value=" STAND_PIN);
+    must_open(TW_ERR_INVALID, "pkcs11:slot-id=?pin-value=" STAND_PIN);
     tw_token_free(token);
 }
 
