@@ -76,21 +76,23 @@ tw_err twp_token_new(const char *uri, const tw_token_options *options, tw_token 
     return err;
 }
 
-/* Waits for a restart, which may not end them. */
+/* Waits for a restart, which may not end them; and where the module takes one call at a time, for
+ * those of others, as long as they take. */
 static bool enter_to_close(tw_token *t)
 {
     struct timespec deadline = twp_time_in(t->opt.deadline_ms);
     bool restarting;
+    tw_err err;
 
     do {
         failure why = {0};
+        struct timespec turn = twp_time_in(t->opt.deadline_ms);
 
         restarting = atomic_load(&t->module->restarting) != NOT_RESTARTING;
-        if (twp_module_enter(t->module, &deadline, &why) == TW_OK) {
-            return true;
-        }
-    } while (restarting && !twp_time_passed(&deadline));
-    return false;
+        err = twp_module_enter(t->module, restarting ? &deadline : &turn, &why);
+    } while ((err == TW_ERR_TOKEN_BUSY && atomic_load(&t->module->down) == CKR_OK) ||
+             (err != TW_OK && restarting && !twp_time_passed(&deadline)));
+    return err == TW_OK;
 }
 
 /* A child that never used it has none of its own. A module that cannot be entered (a child that

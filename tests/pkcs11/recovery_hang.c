@@ -185,6 +185,35 @@ Test(hang, of_a_module_that_is_down_keeps_no_use_beyond_its_deadline)
     finish();
 }
 
+/* One that takes one call at a time: a token there waits for the call of another's, as it is freed.
+ */
+Test(hang, of_another_call_leaves_no_session_of_a_token_that_is_freed)
+{
+    static const char cannot_lock[] = "C_Initialize * flag CKF_OS_LOCKING_OK CKR_CANT_LOCK\n";
+    tw_token *other;
+    pthread_t thread;
+    size_t before;
+    tw_err err;
+
+    tw_key_free(key);
+    tw_token_free(token);
+    fault_script(&s, "%s", cannot_lock);
+    must_ok(tw_token_open(stand_uri(&s, ""), &s.options, &token));
+    must_ok(tw_token_find_key(token, stand_uri(&s, ";object=a"), NULL, 0, &key));
+    must_ok(tw_token_open(stand_uri(&s, ""), &s.options, &other));
+    fault_script(&s, "%sC_DeriveKey 1 wait %d", cannot_lock, 4 * DEADLINE_MS);
+    before = fault_count("C_DeriveKey");
+    must(pthread_create(&thread, NULL, use, &err) == 0);
+    for (int i = 0; fault_count("C_DeriveKey") == before; i++) {
+        must(i < 10000);
+        usleep(1000);
+    }
+    tw_token_free(other);
+    must(pthread_join(thread, NULL) == 0);
+    must_ok(err);
+    finish();
+}
+
 /* --- A module that hangs as it is loaded. ---------------------------------------------------- */
 
 static int nothing(void)
