@@ -129,6 +129,22 @@ Test(pins, never_sends_a_refused_pin_again_but_takes_a_mended_one)
     finish(key);
 }
 
+/* Its security officer sets one, and that may be the same. */
+Test(pins, that_came_before_the_token_had_one_were_not_refused)
+{
+    tw_key *key;
+
+    token = stand_open(&s);
+    key = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a");
+    log_out();
+    shim_clear();
+    shim_says((shim_rule){SHIM_Login, 1, 1, CKR_USER_PIN_NOT_INITIALIZED, 0, NULL});
+    must_err(TW_ERR_TOKEN_PIN, tw_key_check(key));
+    must_event(&s, TW_ERR_TOKEN_PIN, "C_Login", CKR_USER_PIN_NOT_INITIALIZED, "no user PIN yet");
+    must_work(key);
+    finish(key);
+}
+
 /* --- Files, which a service has at boot. ----------------------------------------------------- */
 
 static char path[128];
