@@ -4,6 +4,8 @@ every file as it was; or all is well. TWOWAY_FAILING is the command with tests/c
 it."""
 import itertools
 import os
+import re
+import shutil
 import signal
 import subprocess
 
@@ -267,6 +269,36 @@ class Tokens(Failing, TokenCase):
         self.run_twoway("request", "--to", "config", "-o", "req", "in")
         self.each_fails(["accept", "--key", uri, *self.login, "-o", "out", "req"],
                         lambda run: self.assertEqual(self.read("out"), self.text))
+
+    def test_a_key_made_in_a_token_is_told_of(self):
+        """Whatever failed: there is no key, or its URI was printed or is in the message."""
+        store = self.tokens / "tokens"
+        shutil.copytree(store, self.tokens / "before")
+        before = self.files()
+        for n in itertools.count(1, STEP):
+            self.assertLess(n, MOST)
+            run, what = self.fail_one(n, "", ["keygen", "--token", "pkcs11:token=hpke", *self.login,
+                                              "-o", "public"])
+            said = f"call {n}, {what}: exit {run.code}: {run.err}"
+            listed = self.run_twoway("tokens", *self.login).out.decode()
+            keys = re.findall(r"(pkcs11:\S*id=\S+)", listed)
+            self.assertLessEqual(len(keys), 1, said)
+            for uri in keys:
+                self.assertIn(re.search(r"id=[^;]+", uri)[0], run.out.decode() + run.err, said)
+            if run.code != 0:
+                self.assertEqual(self.files(), before, said)
+            else:
+                self.assertEqual(len(keys), 1, said)
+                self.assertTrue(self.read("public").startswith(b"-----BEGIN PUBLIC KEY"), said)
+            if what is None:
+                self.assertEqual(run.code, 0, said)
+                break
+            self.assertIn(run.code, self.expected(what, ""), said)
+            Failing.points += 1
+            self.path("public").unlink(missing_ok=True)
+            shutil.rmtree(store)
+            shutil.copytree(self.tokens / "before", store)
+        Failing.operations += 1
 
     def test_a_uri_with_a_pin_source(self):
         uri = self.token_key() + f"?pin-source={self.path('pin')}&module-path={self.module}"
