@@ -104,6 +104,50 @@ STEP(key_check)
     must_ok(tw_key_check(t->key));
 }
 
+/* A set owns its keys. */
+STEP(keyset_add)
+{
+    stage *t = arg;
+    const tw_symmetric pair = {t->s->kdf_id, t->s->aead_id};
+
+    must_ok(tw_keyset_new(NULL, &t->provider, &t->set));
+    must_ok(tw_keyset_add(t->set, 1, t->key, &pair, 1, TW_KEY_ACTIVE));
+    t->key = NULL;
+    must_ok(tw_key_generate(t->s->kem_id, NULL, &t->provider, &t->key));
+    must_ok(tw_keyset_add(t->set, 2, t->key, &pair, 1, TW_KEY_ACTIVE));
+    t->key = NULL;
+}
+
+STEP(keyset_remove)
+{
+    stage *t = arg;
+
+    must_ok(tw_keyset_remove(t->set, 1));
+    must_ok(tw_keyset_remove(t->set, 2));
+}
+
+STEP(keyset_free)
+{
+    stage *t = arg;
+
+    tw_keyset_free(t->set);
+    t->set = NULL;
+}
+
+/* What a back-end has the library do with what it derived. */
+STEP(back_end)
+{
+    stage *t = arg;
+    const tw_kem *kem = t->key->kem;
+    bytes dh = held_secret("DH output", t->s->private_len), out = held(kem->secret_len);
+    bytes prk = held_secret("PRK", kem->secret_len);
+
+    must_ok(tw_dhkem_secret(kem, dh.data, dh.len, t->key->public_key, t->key->public_key, NULL,
+                            out.data));
+    must_ok(tw_dhkem_expand(kem, prk.data, prk.len, t->key->public_key, t->key->public_key, NULL,
+                            out.data));
+}
+
 void keys(const void *arg)
 {
     stage_begin(arg);
@@ -123,5 +167,13 @@ void keys(const void *arg)
     DO(key_free, "");
     DO(key_from_a_cut_pem, "");
     DO(key_from_a_pem_of_no_kem, "");
+    DO(key_generate, KEY);
+    DO(back_end, KEY);
+    DO(keyset_add, KEY);
+    DO(keyset_remove, "");
+    DO(keyset_free, "");
+    DO(key_generate, KEY);
+    DO(keyset_add, KEY);
+    DO(keyset_free, "");
     stage_end();
 }

@@ -38,6 +38,24 @@ STEP(accept_multi)
                                      tw_multi_head_len(t->suite), &t->opener, &t->answered));
 }
 
+/* Nobody goes on. */
+STEP(begin_multi)
+{
+    stage *t = arg;
+
+    must_ok(tw_receiver_begin_multi(t->receiver, &t->format, t->encap.data,
+                                    tw_multi_encap_len(t->suite), t->head.data,
+                                    tw_multi_head_len(t->suite), &t->pending));
+    must_ok(tw_pending_perform(t->pending));
+}
+
+STEP(pending_free)
+{
+    stage *t = arg;
+
+    tw_pending_free(t->pending);
+}
+
 void one_to_many(const void *arg)
 {
     stage_begin(arg);
@@ -47,6 +65,8 @@ void one_to_many(const void *arg)
     DO(multi_encap, KEY " random_bytes " HPKE);
     seal_body(KEY " random_bytes AEAD_key " EXCHANGE);
     DO(multi_free, KEY " " EXCHANGE);
+    DO(begin_multi, KEY " random_bytes plaintext " HPKE);
+    DO(pending_free, KEY " " EXCHANGE);
     DO(accept_multi, KEY " random_bytes plaintext " HPKE);
     open_body(KEY " random_bytes plaintext " EXCHANGE);
     DO(exchanges_free, KEY);

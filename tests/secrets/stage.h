@@ -6,6 +6,7 @@
  * steps that more than one of them takes. */
 
 #include <twoway/hpke.h>
+#include <twoway/ohttp.h>
 #include <twoway/twoway.h>
 
 #include "check.h"
@@ -39,6 +40,7 @@ typedef struct stage {
     tw_exchange *asked, *answered;
     tw_multi *multi;
     tw_hpke *seals, *opens;
+    tw_keyset *set;
     tw_hpke_auth sending, receiving;
     tw_hpke_params from, to;
     tw_format format;

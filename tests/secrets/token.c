@@ -113,11 +113,6 @@ static void token_new(void)
     run(argv);
 }
 
-static void token_remove(void)
-{
-    run((const char *[]){"rm", "-rf", dir, NULL});
-}
-
 static tw_err give_pin(void *arg, const char *label, char *buf, size_t cap, size_t *len)
 {
     (void)arg;
@@ -152,11 +147,10 @@ static void end(void)
 {
     tw_suite_free(st.suite);
     must_hold("the suite was freed", "");
-    token_remove();
+    run((const char *[]){"rm", "-rf", dir, NULL});
 }
 
-/* --- What is done with it. ---------------------------------------------------------------------
- */
+/* --- What is done with it. --- */
 
 #define BODY       "key AEAD_key base_nonce nonce keystream"
 #define EXCHANGE   "exp"
@@ -326,6 +320,26 @@ STEP(join)
     must_ok(tw_token_join(&member, 1, &st.key));
 }
 
+static tw_err on_finding(void *arg, const tw_token_finding *told)
+{
+    must(!secret_in(told->text, strlen(told->text)));
+    must_hold(told->step, "PIN");
+    *(bool *)arg = *(bool *)arg || strcmp(told->step, "removed") == 0;
+    return TW_OK;
+}
+
+/* In one thread: the seam has but one stack. */
+STEP(examine)
+{
+    const tw_token_check_options how = {.size = sizeof(how), .speed_ms = 1};
+    bool removed = false;
+
+    (void)arg;
+    st.options.max_sessions = 1;
+    must_ok(tw_token_check(text_of(st.uri), &st.options, &how, on_finding, &removed));
+    must(removed);
+}
+
 static void use(const char *pin)
 {
     char live[200];
@@ -357,6 +371,7 @@ static void everything(const void *arg)
     use("");
     DO(token_free, "");
     DO(list, "");
+    DO(examine, "");
     DO(join, "PIN");
     DO(key_free, "");
     DO(open_with_wrong_pin, "");
