@@ -6,12 +6,14 @@
 #include "seam.h"
 
 /* What crosses has no way through the registers of makecontext, which takes ints. */
-static struct crossing {
+struct crossing {
     ucontext_t here, there;
     seam_word (*fn)(seam_word, seam_word, seam_word, seam_word, seam_word, seam_word, seam_word,
                     seam_word);
     seam_word args[8], result;
-} * crossing;
+};
+
+static _Thread_local struct crossing *crossing;
 
 static void cross(void)
 {

@@ -16,7 +16,8 @@ int main(void)
                   {"given up", given_up},
                   {"one to many", one_to_many},
                   {"hpke", hpke},
-                  {"pump", pump}};
+                  {"pump", pump},
+                  {"threads", threads}};
 
     for (size_t i = 0; settings[i].name != NULL; i++) {
         for (size_t j = 0; j < sizeof(scenes) / sizeof(scenes[0]); j++) {

@@ -2,8 +2,8 @@
 #include "seam.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <openssl/core_names.h>
@@ -17,6 +17,8 @@
 #include "label.h"
 
 unsigned char seam_stack[1 << 20];
+/* Of the stack, and of what the program makes of what goes over: threads cross one at a time. */
+static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
 static seam_word call(const char *name, const seam_word args[8])
 {
@@ -31,8 +33,10 @@ static seam_word call(const char *name, const seam_word args[8])
         *(void **)&direct = fn;
         return direct(args[0], args[1], args[2], args[3], args[4], args[5], args[6], args[7]);
     }
+    must(pthread_mutex_lock(&lock) == 0);
     result = seam_elsewhere(seam_stack, sizeof(seam_stack), fn, args);
     seam_returned();
+    must(pthread_mutex_unlock(&lock) == 0);
     return result;
 }
 
@@ -51,14 +55,21 @@ static seam_word call(const char *name, const seam_word args[8])
 
 static void take(const char *what, const void *data, size_t len)
 {
+    must(pthread_mutex_lock(&lock) == 0);
     if (!seam_crossed()) {
         seam_take(what, data, len);
     }
+    must(pthread_mutex_unlock(&lock) == 0);
 }
 
 static bool give(const char *what, const void *data, size_t len)
 {
-    return !seam_crossed() && data != NULL && len > 0 && seam_give(what, data, len);
+    bool secret;
+
+    must(pthread_mutex_lock(&lock) == 0);
+    secret = !seam_crossed() && data != NULL && len > 0 && seam_give(what, data, len);
+    must(pthread_mutex_unlock(&lock) == 0);
+    return secret;
 }
 
 /* --- Keys. ------------------------------------------------------------------------------- */

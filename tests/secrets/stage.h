@@ -73,6 +73,7 @@ void given_up(const void *arg);
 void one_to_many(const void *arg);
 void hpke(const void *arg);
 void pump(const void *arg);
+void threads(const void *arg);
 
 /* A body through st.sealer, then through st.opener; what lives besides is held. */
 void seal_body(const char *besides);
