@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -52,6 +53,7 @@ static void must_run(int status, const char *line)
     deep(run_verb, &v);
     check_note("in: twoway %.*s", (int)strcspn(line, "?"), line);
     must_size((size_t)status, (size_t)v.status);
+    must(prctl(PR_GET_DUMPABLE) == 0); /* who pipes cores asks for no limit */
     must_hold(line, "");
 }
 
