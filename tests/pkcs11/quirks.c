@@ -274,23 +274,40 @@ Test(quirks, names_a_code_that_is_in_no_standard)
     finish(key);
 }
 
-Test(quirks, never_spends_an_operation_on_a_bad_point)
+/* Off the curve, or of small order: as enc, and as who sent it. */
+static void must_not_use(const tw_key *key, const uint8_t *bad)
 {
-    uint8_t enc[65] = {0x04}, secret[32];
-    tw_key *key;
+    uint8_t secret[TW_MAX_SECRET];
 
-    token = stand_open(&s);
-    key = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a");
     shim_clear();
-    must_err(TW_ERR_FORMAT, key->ops->decap(key, enc, NULL, secret));
-    tw_key_free(key);
-    key = stand_key(&s, token, TW_KEM_X25519_HKDF_SHA256, "b");
-    shim_clear();
-    memset(enc, 0, sizeof(enc));
-    must_err(TW_ERR_FORMAT, key->ops->decap(key, enc, NULL, secret)); /* small order */
+    must_err(TW_ERR_FORMAT, key->ops->decap(key, bad, NULL, secret));
+    must(key->ops->decap(key, key->public_key, bad, secret) != TW_OK);
     must_size(0, shim_state()->calls[SHIM_DeriveKey]);
     must_no_event(&s);
-    finish(key);
+}
+
+Test(quirks, never_spends_an_operation_on_a_bad_point)
+{
+    static const uint16_t kems[] = {TW_KEM_P256_HKDF_SHA256, TW_KEM_P384_HKDF_SHA384,
+                                    TW_KEM_P521_HKDF_SHA512, TW_KEM_X25519_HKDF_SHA256};
+    static const char *const names[] = {"a", "b", "c", "d"};
+
+    token = stand_open(&s);
+    for (size_t i = 0; i < sizeof(kems) / sizeof(kems[0]); i++) {
+        uint8_t bad[TW_MAX_ENC] = {kems[i] == TW_KEM_X25519_HKDF_SHA256 ? 0 : 0x04};
+        tw_key *key = stand_key(&s, token, kems[i], names[i]);
+
+        must_not_use(key, bad);
+        if (kems[i] == TW_KEM_X25519_HKDF_SHA256) {
+            bad[0] = 1;
+        } else {
+            memcpy(bad, key->public_key, key->kem->public_len);
+            bad[key->kem->public_len - 1] ^= 1; /* only just beside it */
+        }
+        must_not_use(key, bad);
+        tw_key_free(key);
+    }
+    finish(NULL);
 }
 
 /* --- Sessions. ------------------------------------------------------------------------------- */
