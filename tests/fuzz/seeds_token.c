@@ -59,6 +59,18 @@ static void one_call(const char *what, size_t place, const uint8_t *how, size_t 
     token_seed(name, 0, 0, SCRIPT_USE, "", bytes_cat(bytes_new(place), bytes_of(how, how_len)));
 }
 
+/* A logout of someone else's, and then a refusal of what was the PIN until now. */
+static void pin_refused(size_t place, size_t later)
+{
+    static const uint8_t logout[] = {12}, refusal[] = {18};
+    const bytes calls = bytes_cat(bytes_new(place), bytes_of(logout, 1));
+    char name[64];
+
+    (void)snprintf(name, sizeof(name), "pin-refused-%zu", place);
+    token_seed(name, 0, 0, SCRIPT_USE | SCRIPT_AUTH, "",
+               bytes_cat(bytes_cat(calls, bytes_new(later)), bytes_of(refusal, 1)));
+}
+
 void token_seeds(void)
 {
     uint8_t flips[37];
@@ -68,6 +80,9 @@ void token_seeds(void)
 
     memset(flips, 0x8b, sizeof(flips));
     honest_tokens();
+    pin_refused(40, 5);
+    pin_refused(42, 5);
+    pin_refused(44, 6);
     token_seed("uri", 0, SCRIPT_URI, SCRIPT_USE, "token=pretend;object=k?pin-value=3141592-pretend",
                bytes_new(0));
     token_seed("uri-encoded", 0, SCRIPT_URI, SCRIPT_LIST,
