@@ -155,6 +155,8 @@ static void odd_keys(void)
                                         "compressed") == 1);
     pem_seed("compressed", ARMOR_AS_PUBLIC + ARMOR_PUBLIC, spki_of(pkey));
     encoding_seed("compressed", 0, spki_of(pkey));
+    encoding_seed("short", 3, /* X25519's, a byte less */
+                  bytes_cat(bytes_hex("3029300506032b656e032000"), bytes_noise(31, 1)));
     must(EVP_PKEY_set_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
                                         "hybrid") == 1);
     pem_seed("hybrid", ARMOR_AS_PUBLIC + ARMOR_PUBLIC, spki_of(pkey));
