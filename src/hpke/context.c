@@ -177,10 +177,11 @@ tw_err tw_ctx_lend(const tw_hpke_ctx *ctx, tw_hpke_ctx **out)
     const aead_ctx *self = (const aead_ctx *)ctx;
     aead_ctx *lent = OPENSSL_zalloc(sizeof(*lent));
 
-    *out = &lent->base;
+    *out = NULL;
     if (lent == NULL) {
         return TW_ERR_MEMORY;
     }
+    *out = &lent->base;
     lent->base.ops = &aead_ops;
     lent->kit = self->kit;
     tw_aead_lend(&self->aead, &lent->aead);
