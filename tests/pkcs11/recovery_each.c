@@ -24,7 +24,7 @@ static void end(void)
     stand_end(&s);
 }
 
-TestSuite(each, .init = start, .fini = end, .timeout = 300);
+TestSuite(each, .init = start, .fini = end, .timeout = 900);
 
 static const char *const ways[] = {
     "fail CKR_GENERAL_ERROR",
