@@ -86,10 +86,10 @@ static bool enter_to_close(tw_token *t)
 
     do {
         failure why = {0};
-        struct timespec turn = twp_time_in(t->opt.deadline_ms);
+        struct timespec once = twp_time_in(t->opt.deadline_ms);
 
         restarting = atomic_load(&t->module->restarting) != NOT_RESTARTING;
-        err = twp_module_enter(t->module, restarting ? &deadline : &turn, &why);
+        err = twp_module_enter(t->module, restarting ? &deadline : &once, &why);
     } while ((err == TW_ERR_TOKEN_BUSY && atomic_load(&t->module->down) == CKR_OK) ||
              (err != TW_OK && restarting && !twp_time_passed(&deadline)));
     return err == TW_OK;
