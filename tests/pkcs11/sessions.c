@@ -213,6 +213,10 @@ static void a_loss_is_tried_again_and_counted(void)
     must_ok(twp_token_run(&token, RUN_RETRY, fail_with_a_note, &calls, &why));
     must(calls == 2 && why.err == TW_OK && why.rv == CKR_OK);
     must(token.idle->handle != CK_INVALID_HANDLE); /* no success loses a session */
+    calls = 6;                                     /* which is no loss of the token's */
+    must_ok(twp_token_run(&token, RUN_RETRY, logins_come, &calls, &why));
+    calls = 1000;
+    must_err(TW_ERR_TOKEN_FAILED, twp_token_run(&token, RUN_RETRY, logins_come, &calls, &why));
     end();
 }
 

@@ -134,3 +134,16 @@ tw_err run(persistence how, script *s)
     must(err == TW_OK || err == why.err);
     return err;
 }
+
+tw_err logins_come(op *o, void *arg)
+{
+    size_t *left = arg;
+
+    if (*left == 0) {
+        return TW_OK;
+    }
+    (*left)--;
+    (void)twp_fail_text(o->line.why, TW_ERR_TOKEN_FAILED, "a login came");
+    o->line.why->loss = LOSS_HANDLE;
+    return TW_ERR_TOKEN_FAILED;
+}
