@@ -215,21 +215,6 @@ Test(others, a_restart_that_takes_long_fails_nobody)
     finish();
 }
 
-/* It is another's doing: the ladder is not a step shorter for it. */
-Test(others, a_login_in_between_is_none_of_the_attempts)
-{
-    static timed unlucky;
-    size_t before = fault_count("C_DeriveKey");
-
-    fault_script(&s, "C_DeriveKey 1-2 fail CKR_DEVICE_ERROR\nC_DeriveKey 3 wait %d", HANG_MS);
-    begin(&unlucky, 0);
-    wait_for_calls("C_DeriveKey", before + 3);
-    open_token(1, TESTS_FAULT);
-    fault_script(&s, "# goes on");
-    join_well(&unlucky);
-    finish();
-}
-
 /* Which may come to nothing, and leave its sessions open. */
 Test(others, a_token_is_not_freed_before_it_can_close_its_sessions)
 {
