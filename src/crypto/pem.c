@@ -94,18 +94,21 @@ static const tw_dh_alg *alg_named(const ASN1_OBJECT *object, const X509_ALGOR *a
     return alg != NULL && alg->nist ? alg : NULL;
 }
 
-static bool is_point(const tw_group *group, const uint8_t *in, size_t in_len)
+static tw_err check_point(const tw_group *group, const uint8_t *in, size_t in_len)
 {
     EC_POINT *point;
-    bool is;
+    tw_err err;
 
     if (!group->alg->nist) {
-        return in_len == group->alg->public_len;
+        return in_len == group->alg->public_len ? TW_OK : TW_ERR_KEY;
     }
     point = EC_POINT_new(group->curve);
-    is = point != NULL && EC_POINT_oct2point(group->curve, point, in, in_len, NULL) == 1;
+    if (point == NULL) {
+        return TW_ERR_MEMORY;
+    }
+    err = EC_POINT_oct2point(group->curve, point, in, in_len, NULL) == 1 ? TW_OK : TW_ERR_KEY;
     EC_POINT_free(point);
-    return is;
+    return err;
 }
 
 tw_err tw_pem_undecoded(const X509_PUBKEY *pub, const tw_provider *p, tw_err err)
@@ -116,6 +119,7 @@ tw_err tw_pem_undecoded(const X509_PUBKEY *pub, const tw_provider *p, tw_err err
     int in_len = 0;
     const tw_dh_alg *alg = NULL;
     tw_group group;
+    tw_err checked;
 
     if (pub != NULL && X509_PUBKEY_get0_param(&object, &in, &in_len, &algor, pub) == 1) {
         alg = alg_named(object, algor);
@@ -123,8 +127,12 @@ tw_err tw_pem_undecoded(const X509_PUBKEY *pub, const tw_provider *p, tw_err err
     if (alg == NULL) {
         return err;
     }
-    if (tw_group_init(&group, alg, p) == TW_OK && !is_point(&group, in, (size_t)in_len)) {
-        err = TW_ERR_KEY;
+    checked = tw_group_init(&group, alg, p);
+    if (checked == TW_OK) {
+        checked = check_point(&group, in, (size_t)in_len);
+    }
+    if (checked == TW_ERR_KEY || checked == TW_ERR_MEMORY) {
+        err = checked;
     }
     tw_group_clear(&group);
     return err;
