@@ -38,6 +38,8 @@ static struct {
     {"tw_public_from_certificate, PEM", CALLS, "X509_new_ex", TW_OK, first_der, 0},
     {"tw_public_from_certificate, PEM", CALLS, "d2i_X509", TW_OK, first_der, 0},
     {"tw_public_from_pem of a point", CALLS, "PEM_read_bio_PUBKEY_ex", TW_OK, no_point, 0},
+    {"tw_public_from_pem of a point", 1u << FAIL_CALL_SILENT, "EC_POINT_oct2point", TW_OK, no_point,
+     0},
     {"tw_key_from_pem", 1u << FAIL_CALL_SILENT, NULL, TW_ERR_FORMAT, silent, 0},
     {"tw_key_from_pem", 1u << FAIL_CALL_SILENT, NULL, TW_ERR_INVALID, silent, 0},
     {"tw_public_from_", 1u << FAIL_CALL_SILENT, NULL, TW_ERR_FORMAT, silent, 0},
