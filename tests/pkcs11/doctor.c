@@ -214,20 +214,27 @@ Test(doctor, an_imported_key_is_told_to_have_been_outside)
     must_say(&f, "public", "a certificate of its id");
 }
 
-Test(doctor, a_public_half_that_the_token_lacks_may_be_given)
+/* A key "a" on P-256 whose public half, which is in pk, the token no longer has. */
+static void key_without_public(uint8_t pk[65])
 {
-    tw_token_check_options given = {.size = sizeof(given), .no_scratch = true};
     tw_token *token;
     tw_key *key;
-    uint8_t pk[65];
 
     stand_softhsm(&s);
     token = stand_open(&s);
     key = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a");
-    memcpy(pk, key->public_key, sizeof(pk));
+    memcpy(pk, key->public_key, 65);
     tw_key_free(key);
     tw_token_free(token);
     destroy(CKO_PUBLIC_KEY, "a");
+}
+
+Test(doctor, a_public_half_that_the_token_lacks_may_be_given)
+{
+    tw_token_check_options given = {.size = sizeof(given), .no_scratch = true};
+    uint8_t pk[65];
+
+    key_without_public(pk);
     must_check(TW_ERR_TOKEN_ABSENT, ";object=a", &given,
                "module:ok slot:ok token:ok login:ok key:ok attributes:ok public:failed "
                "verdict:failed");
@@ -257,17 +264,9 @@ static void another_logs_in(const char *step)
 Test(doctor, a_login_to_another_token_amid_it_does_no_harm)
 {
     tw_token_check_options given = {.size = sizeof(given), .no_scratch = true};
-    tw_token *token;
-    tw_key *key;
     uint8_t pk[65];
 
-    stand_softhsm(&s);
-    token = stand_open(&s);
-    key = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a");
-    memcpy(pk, key->public_key, sizeof(pk));
-    tw_key_free(key);
-    destroy(CKO_PUBLIC_KEY, "a");
-    tw_token_free(token);
+    key_without_public(pk);
     stand_add(&s, "second");
     given.public_key = pk;
     given.public_len = sizeof(pk);
