@@ -63,6 +63,16 @@ static size_t character(const unsigned char *p)
     return len;
 }
 
+/* C0 and C1, and what ends a line or turns the direction of others in Unicode: U+2028 to U+202E,
+ * U+2066 to U+2069. */
+static bool is_control(const unsigned char *p)
+{
+    if (*p == 0xe2 && (p[1] == 0x80 || p[1] == 0x81)) {
+        return p[1] == 0x80 ? p[2] >= 0xa8 && p[2] <= 0xae : p[2] >= 0xa6 && p[2] <= 0xa9;
+    }
+    return *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0);
+}
+
 /* Labels come from the token and may hold anything. */
 static void replace(char *text, bool controls)
 {
@@ -70,9 +80,8 @@ static void replace(char *text, bool controls)
 
     while (*p != '\0') {
         size_t len = character(p);
-        bool control = *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0);
 
-        if (len == 0 || (control && controls)) {
+        if (len == 0 || (controls && is_control(p))) {
             len = len == 0 ? 1 : len;
             memset(p, '?', len);
         }
@@ -80,7 +89,7 @@ static void replace(char *text, bool controls)
     }
 }
 
-/* One line: without controls (C0 and C1). */
+/* One line: without controls. */
 void twp_text_clean(char *text)
 {
     replace(text, true);

@@ -294,8 +294,8 @@ id_text kdf_text(uint16_t id);
 id_text aead_text(uint16_t id);
 
 /* What a token or a file is called may be anything, but no control characters reach the
- * terminal, neither C0 nor C1: the length of the first character, and whether it may
- * be shown; name_clean puts question marks over those that may not. */
+ * terminal, nor what turns the direction of others: the length of the first character, and
+ * whether it may be shown; name_clean puts question marks over those that may not. */
 size_t name_step(const char *name, bool *shown);
 void name_clean(char *name);
 void print_hex(const uint8_t *data, size_t len);

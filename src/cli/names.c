@@ -45,13 +45,14 @@ bool symmetric_named(const char *pair, tw_symmetric *out)
            find(aeads, COUNT(aeads), tw_aead_name, comma + 1, strlen(comma + 1), &out->aead_id);
 }
 
-/* The bytes of one character of UTF-8, or 0 when they form none. */
+/* The bytes of one character of UTF-8 (RFC 3629 section 4), or 0 when they form none. */
 static size_t character_len(const unsigned char *at)
 {
     const size_t more = *at < 0x80 ? 0 : *at < 0xe0 ? 1 : *at < 0xf0 ? 2 : 3;
 
     if ((*at >= 0x80 && *at < 0xc2) || *at > 0xf4 || (*at == 0xe0 && at[1] < 0xa0) ||
-        (*at == 0xf0 && at[1] < 0x90)) {
+        (*at == 0xed && at[1] > 0x9f) || (*at == 0xf0 && at[1] < 0x90) ||
+        (*at == 0xf4 && at[1] > 0x8f)) {
         return 0;
     }
     for (size_t i = 1; i <= more; i++) {
@@ -62,13 +63,22 @@ static size_t character_len(const unsigned char *at)
     return more + 1;
 }
 
+/* What a terminal obeys and does not show: C0 and C1; of Unicode what ends a line or a paragraph
+ * and what turns the direction of others (U+2028 to U+202E, U+2066 to U+2069). */
+static bool is_control(const unsigned char *at)
+{
+    if (*at == 0xe2 && (at[1] == 0x80 || at[1] == 0x81)) {
+        return at[1] == 0x80 ? at[2] >= 0xa8 && at[2] <= 0xae : at[2] >= 0xa6 && at[2] <= 0xa9;
+    }
+    return *at < 0x20 || *at == 0x7f || (*at == 0xc2 && at[1] < 0xa0);
+}
+
 size_t name_step(const char *name, bool *shown)
 {
     const unsigned char *at = (const unsigned char *)name;
     const size_t len = character_len(at);
-    const bool c0 = *at < 0x20 || *at == 0x7f, c1 = *at == 0xc2 && len == 2 && at[1] < 0xa0;
 
-    *shown = len > 0 && !c0 && !c1;
+    *shown = len > 0 && !is_control(at);
     return len > 0 ? len : 1;
 }
 

@@ -110,10 +110,12 @@ class Usage(Case):
                            (["keygen", "-o", "none/{}"], NO_CREATE),
                            (["keygen", "--kem", "{}"], USAGE), (["{}"], USAGE),
                            (["accept", "--key", "pkcs11:{}"], USAGE)):
-            for odd in ("a\ntwoway: all is well", "\x1b[2J", "\x7f", "\x9b31m", b"\xff\xc2"):
+            for odd in ("a\ntwoway: all is well", "\x1b[2J", "\x7f", "\x9b31m", b"\xff\xc2",
+                        b"\xed\xa0\x80", b"\xf4\x90\x80\x80", "\u202egnp.exe", "\u2066",
+                        "\u2028twoway: all is well"):
                 name = os.fsdecode(odd)
                 run = self.run_twoway(*[arg.format(name) for arg in args], code=code)
-                self.assertRegex(run.err, r"\A([^\x00-\x1f\x7f-\x9f\ufffd]+\n)+\Z")
+                self.assertRegex(run.err, r"\A([^\x00-\x1f\x7f-\x9f\ufffd\u2028-\u202e\u2066-\u2069]+\n)+\Z")
                 self.assertNotIn("\ntwoway: all is well", run.err)
         run = self.run_twoway("inspect", "\u00e9\u4e2d\U0001f511", code=NO_INPUT)
         self.assertIn("\u00e9\u4e2d\U0001f511", run.err)
