@@ -118,8 +118,8 @@ static const struct {
      "expected a key configuration or a list of them, came bytes that are neither; fetch it again "
      "or make it with twoway config"},
     {ABOUT_CONFIG, TW_ERR_KEY,
-     "expected a configuration with a KEM and a suite that this command has, came none; ask its "
-     "owner for another suite"},
+     "expected a configuration with a KEM and a suite that this command has, came none; check that "
+     "the file is one, or ask its owner for another suite"},
     {ABOUT_CONFIG_KEY, TW_ERR_KEY,
      "expected a configuration whose public key is a point of its curve, came one whose key is "
      "not, or that no private key should meet; fetch it again, or ask its owner for another"},

@@ -288,6 +288,13 @@ class Files(Case):
         self.write("config", bytes(raw))
         self.run_twoway("request", "--to", "config", code=NO_INPUT)
 
+    def test_a_file_that_is_no_configuration_at_all(self):
+        """Most texts read as a bare one with a KEM that is not known."""
+        self.write("text", b"pkcs11:token=hpke;object=twoway\n")
+        for args in (["request", "--to"], ["config", "--show"]):
+            err = self.run_twoway(*args, "text", code=NO_INPUT).err
+            self.assertRegex(err, "text: expected a configuration .*; check that the file is one")
+
     def test_a_configuration_whose_key_is_no_point(self):
         for kem, spoil in (("p256", lambda key: bytes([*key[:20], key[20] ^ 1, *key[21:]])),
                            ("x25519", lambda key: bytes(len(key)))):
