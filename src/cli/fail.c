@@ -96,6 +96,9 @@ static const struct {
     {ABOUT_KEY, TW_ERR_INVALID,
      "expected one key of P-256, P-384, P-521, X25519 or X448, came another or several; name one "
      "of these kinds"},
+    {ABOUT_KEY, TW_ERR_TOKEN_ABSENT,
+     "expected the key that the URI names and its public half, came not both; list what is there "
+     "with twoway tokens, or give that half by --public or --certificate"},
     {ABOUT_KEY, TW_ERR_KEY,
      "expected a usable key pair, came one whose halves do not match; make another"},
     {ABOUT_PUBLIC, TW_ERR_FORMAT,

@@ -17,7 +17,7 @@ const verb cli_verbs[] = {
      "--show CONFIG",
      "Write the configuration that senders need, or show one in words.", false},
     {"tokens", VERB_TOKENS, run_tokens,
-     "[TOKEN]\n"
+     "[--token URI] [TOKEN]\n"
      "--check URI [--public FILE | --certificate FILE] [--no-scratch] [TOKEN]",
      "List tokens, and the keys that can receive; or look at one key closely.", false},
     {"inspect", VERB_INSPECT, run_inspect, "[IN]",
@@ -75,6 +75,8 @@ const option_row cli_options[] = {
      OPTION_KEM, 0},
     {"token", "URI", "make the key inside the token that this pkcs11: URI names", AT(token), 0, 0,
      VERB_KEYGEN, OPTION_TEXT, 0},
+    {"token", "URI", "list what this pkcs11: URI names, instead of all tokens", AT(token), 0, 0,
+     VERB_TOKENS, OPTION_TEXT, 0},
     {"object", "NAME", "the new key's name in the token (twoway)", AT(object), 0, 0, VERB_KEYGEN,
      OPTION_TEXT, 0},
     {"id", "HEX", "the new key's id in the token (8 random bytes)", AT(id), 0, 0, VERB_KEYGEN,

@@ -48,7 +48,7 @@ _twoway()
     case ${COMP_WORDS[1]} in
     keygen) words="--kem --token --object --id --output $token" ;;
     config) words="--key --public --certificate --show --key-id --suite --bare --output $token" ;;
-    tokens) words="--check --public --certificate --no-scratch $token" ;;
+    tokens) words="--token --check --public --certificate --no-scratch $token" ;;
     inspect) words= ;;
     request) words="--to --encap --exchange --output $format" ;;
     accept)

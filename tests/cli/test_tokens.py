@@ -96,6 +96,33 @@ class Listing(TokenCase):
         self.assertRegex(self.run_twoway("tokens", *self.login).err, r"\Atwoway: warning: .*--module")
         self.assertEqual(self.run_twoway("tokens", "--module", self.module).err, "")
 
+    def test_of_several_tokens_one_is_named(self):
+        self.add_token("second", PIN)
+        uri = self.token_key()
+        one = self.run_twoway("tokens", *self.login, "--token", "pkcs11:token=hpke")
+        self.assertEqual(one.err, "")
+        self.assertRegex(one.out.decode(), r"\Atoken  hpke \(.*\n.*\n  key .*, can receive\n.*\n\Z")
+        self.assertIn(uri, one.out.decode())
+        told = self.run_twoway("tokens", *self.login, "--token", "pkcs11:").err
+        self.assertRegex(told, r"\Atwoway: warning: .*--token")
+        pin = f"pkcs11:token=second?pin-source={self.path('pin')}"
+        listed = self.run_twoway("tokens", "--module", self.module, "--token", pin).out.decode()
+        self.assertNotIn("not logged in", listed)
+        self.assertNotIn("hpke (", listed)
+        self.run_twoway("tokens", *self.login, "--token", "pkcs11:token=third", code=UNAVAILABLE)
+
+    def test_a_key_without_its_public_half_is_told(self):
+        uri = self.token_key("p256", "-o", "public", "--id", "0a")
+        subprocess.run(["pkcs11-tool", "--module", self.module, "--token-label", "hpke", "--login",
+                        "--pin", PIN, "--delete-object", "--type", "pubkey", "--id", "0a"],
+                       env=self.env, check=True, capture_output=True)
+        listed = self.run_twoway("tokens", *self.login).out.decode()
+        self.assertRegex(listed, r"id 0a, can receive with its public half, which the token lacks:"
+                                 r" give --public or --certificate\n")
+        refused = self.run_twoway("config", "--key", uri, *self.login, code=UNAVAILABLE)
+        self.assertRegex(refused.err.splitlines()[-1], "public half.*--public or --certificate")
+        self.run_twoway("config", "--key", uri, *self.login, "--public", "public", "-o", "config")
+
     def test_no_control_characters_reach_the_terminal(self):
         for name in ("a\x1bb", "a\u009bb", b"a\x9bb".decode(errors="surrogateescape"), "a\u202eb"):
             with self.subTest(name=name):
@@ -116,11 +143,16 @@ class Listing(TokenCase):
         self.assertNotIn("not logged in", listed)
 
     def test_a_wrong_pin_is_77(self):
+        self.token_key()
         self.write("pin", b"wrong-guess")
-        self.run_twoway("tokens", *self.login, code=NOT_PERMITTED)
+        listed = self.run_twoway("tokens", *self.login, code=NOT_PERMITTED).out.decode()
+        self.assertRegex(listed, r"\Atoken  hpke \(.*, login failed\)\n")
+        self.assertRegex(listed, r"key .*, public half seen; the private one shows after a login\n")
 
     def test_no_module_is_69(self):
-        self.run_twoway("tokens", "--module", "/none.so", code=UNAVAILABLE)
+        err = self.run_twoway("tokens", "--module", "/none.so", code=UNAVAILABLE).err
+        self.assertRegex(err.splitlines()[-1], "twoway: tokens: expected .*--module")
+        self.assertNotIn("twoway tokens", err)
 
 
 class PinSources(TokenCase):
