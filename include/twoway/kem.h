@@ -158,6 +158,9 @@ TW_MUST tw_err tw_key_check(const tw_key *key);
  * tw_dhkem_prefix gives what precedes the DH output in the labelled extract,
  * and tw_dhkem_info the labelled expand's info, for a token that runs HKDF.
  * tw_dhkem_expand finishes on the host from the PRK.
+ *
+ * `kem` is any with the id and lengths of a built-in one, for these go into what is
+ * derived; another id is TW_ERR_INVALID, and so is a length that is not the KEM's.
  */
 TW_MUST tw_err tw_dhkem_secret(const tw_kem *kem, const uint8_t *dh, size_t dh_len,
                                const uint8_t *enc, const uint8_t *public_key,
