@@ -150,8 +150,8 @@ int fail_errno(int status, const char *what, const char *expected, int errnum, c
 int fail_tw(tw_err err, subject about, const char *what);
 int usage_error(const char *sentence, ...) __attribute__((format(printf, 1, 2)));
 
-/* note prints what else there is to say, and warn "twoway: warning: <what>: ..."; with
- * --quiet they print nothing. */
+/* note prints what else there is to say, with --quiet only before an error, as its cause;
+ * warn prints "twoway: warning: <what>: ...", with --quiet nothing. */
 void warn(const char *what, const char *sentence, ...) __attribute__((format(printf, 2, 3)));
 void note(const char *what, const char *sentence, ...) __attribute__((format(printf, 2, 3)));
 void set_quiet(bool quiet);

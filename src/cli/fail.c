@@ -222,6 +222,13 @@ __attribute__((format(printf, 2, 0))) static void line_sentence(line *l, const c
     line_vadd(l, LINE_MOST - LINE_END, sentence, args);
 }
 
+__attribute__((format(printf, 4, 0))) static void
+line_say(line *l, const char *kind, const char *what, const char *sentence, va_list args)
+{
+    line_add(l, "twoway: %s%.*s: ", kind, WHAT_MOST, what);
+    line_sentence(l, sentence, args);
+}
+
 /* Someone gives a key's URI where a file or a number was expected, with the PIN in it. What the
  * sentence ends it with stays. */
 static void line_hide_pins(line *l)
@@ -241,12 +248,37 @@ static void line_hide_pins(line *l)
     }
 }
 
-static void line_print(line *l)
+static void line_end(line *l)
 {
     line_hide_pins(l);
     name_clean(l->text);
     l->text[l->len++] = '\n';
+}
+
+static void line_print(line *l)
+{
+    line_end(l);
     (void)fwrite(l->text, 1, l->len, stderr);
+}
+
+/* --- With --quiet, what there was to note, until an error shows that it is its cause. -------- */
+
+static line kept;
+
+static void keep(line *l)
+{
+    line_end(l);
+    if (l->len > sizeof(kept.text) - kept.len) {
+        kept.len = 0; /* the last ones tell most */
+    }
+    memcpy(kept.text + kept.len, l->text, l->len);
+    kept.len += l->len;
+}
+
+static void print_kept(void)
+{
+    (void)fwrite(kept.text, 1, kept.len, stderr);
+    kept.len = 0;
 }
 
 int fail(int status, const char *what, const char *sentence, ...)
@@ -255,9 +287,9 @@ int fail(int status, const char *what, const char *sentence, ...)
     va_list args;
 
     progress_clear();
-    line_add(&l, "twoway: %.*s: ", WHAT_MOST, what);
+    print_kept();
     va_start(args, sentence);
-    line_sentence(&l, sentence, args);
+    line_say(&l, "", what, sentence, args);
     va_end(args);
     line_print(&l);
     return status;
@@ -297,34 +329,33 @@ int usage_error(const char *sentence, ...)
     return EX_USAGE;
 }
 
-__attribute__((format(printf, 3, 0))) static void vnote(const char *kind, const char *what,
-                                                        const char *sentence, va_list args)
+void note(const char *what, const char *sentence, ...)
 {
     line l = {.len = 0};
+    va_list args;
+
+    va_start(args, sentence);
+    line_say(&l, "", what, sentence, args);
+    va_end(args);
+    if (quiet) {
+        keep(&l);
+        return;
+    }
+    progress_clear();
+    line_print(&l);
+}
+
+void warn(const char *what, const char *sentence, ...)
+{
+    line l = {.len = 0};
+    va_list args;
 
     if (quiet) {
         return;
     }
     progress_clear();
-    line_add(&l, "twoway: %s%.*s: ", kind, WHAT_MOST, what);
-    line_sentence(&l, sentence, args);
+    va_start(args, sentence);
+    line_say(&l, "warning: ", what, sentence, args);
+    va_end(args);
     line_print(&l);
-}
-
-void note(const char *what, const char *sentence, ...)
-{
-    va_list args;
-
-    va_start(args, sentence);
-    vnote("", what, sentence, args);
-    va_end(args);
-}
-
-void warn(const char *what, const char *sentence, ...)
-{
-    va_list args;
-
-    va_start(args, sentence);
-    vnote("warning: ", what, sentence, args);
-    va_end(args);
 }

@@ -339,10 +339,21 @@ class Failures(TokenCase):
                               code=USAGE)
         self.assertIn("add token= or serial=", run.err)
 
-    def test_quiet_tells_the_error_alone(self):
-        run = self.run_twoway("config", "--key", "pkcs11:token=none", *self.login, "--quiet",
-                              code=UNAVAILABLE)
-        self.assertEqual(len(run.err.splitlines()), 1)
+    def test_quiet_keeps_the_cause_of_an_error(self):
+        for uri, code in (("pkcs11:token=none", UNAVAILABLE), ("pkcs11:nonsense=1", USAGE)):
+            args = ["config", "--key", uri, *self.login]
+            told = self.run_twoway(*args, code=code).err
+            self.assertEqual(len(told.splitlines()), 2)
+            self.assertEqual(self.run_twoway(*args, "--quiet", code=code).err, told)
+
+
+class Quiet(FaultCase):
+    def test_what_is_no_error_is_not_told(self):
+        self.token_key()
+        self.script("C_FindObjectsInit * fail CKR_DEVICE_ERROR")
+        listing = ["tokens", "--module", self.module]
+        self.assertIn("C_FindObjectsInit gave", self.run_twoway(*listing).err)
+        self.assertEqual(self.run_twoway(*listing, "--quiet").err, "")
 
 
 if __name__ == "__main__":
