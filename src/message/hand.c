@@ -15,6 +15,11 @@ bool tw_hand_shares(const tw_hand *hand)
            tw_ctx_can_lend(body_of(hand)->ctx);
 }
 
+tw_err tw_hand_over(const tw_hand *hand)
+{
+    return hand->sealer != NULL ? tw_sealer_over(hand->sealer) : tw_opener_over(hand->opener);
+}
+
 size_t tw_hand_bound(const tw_hand *hand, size_t in_len)
 {
     return hand->sealer != NULL ? tw_sealer_bound(hand->sealer, in_len)

@@ -71,6 +71,10 @@ tw_err tw_body_call(const uint8_t *in, size_t in_len, const uint8_t *out, size_t
  * that changed nothing are none that a back-end can answer there. */
 tw_err tw_body_err(tw_err err);
 
+/* What any call to a body that is done or has failed answers; else TW_OK. */
+tw_err tw_sealer_over(const tw_sealer *sealer);
+tw_err tw_opener_over(const tw_opener *opener);
+
 /* For the pump: the most bytes of input that `body` takes as one piece. */
 size_t tw_sealer_chunk(const tw_sealer *sealer); /* 0: whole, and cannot stream */
 bool tw_opener_is_whole(const tw_opener *opener);
@@ -111,6 +115,7 @@ typedef struct tw_lot {
 } tw_lot;
 void tw_lot_clear(tw_lot *lot);
 
+tw_err tw_hand_over(const tw_hand *hand);
 size_t tw_hand_bound(const tw_hand *hand, size_t in_len);
 tw_err tw_hand_update(const tw_hand *hand, tw_lot *lot); /* of `take` bytes */
 tw_err tw_hand_final(const tw_hand *hand, tw_lot *lot);  /* of all input */

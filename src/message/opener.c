@@ -71,6 +71,11 @@ void tw_opener_free(tw_opener *opener)
     }
 }
 
+tw_err tw_opener_over(const tw_opener *opener)
+{
+    return opener->failed == TW_OK && opener->state == DONE ? TW_ERR_STATE : opener->failed;
+}
+
 bool tw_opener_is_whole(const tw_opener *opener)
 {
     return !opener->body.chunked;

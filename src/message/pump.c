@@ -28,6 +28,8 @@ typedef struct pump {
 
 static tw_err pump_init(pump *self, const tw_pipe *pipe, tw_hand hand, size_t in_cap)
 {
+    tw_err err;
+
     *self = (pump){.hand = hand, .in_cap = in_cap, .alone = true};
     if (pipe == NULL || !TW_HAS(tw_pipe, pipe, arg) || pipe->read == NULL || pipe->write == NULL) {
         return TW_ERR_INVALID;
@@ -44,11 +46,12 @@ static tw_err pump_init(pump *self, const tw_pipe *pipe, tw_hand hand, size_t in
     if (self->pipe.jobs > MAX_JOBS) {
         self->pipe.jobs = MAX_JOBS;
     }
-    if (self->pipe.jobs > 1 && tw_hand_shares(&self->hand)) {
+    err = tw_hand_over(&self->hand); /* what would be read for it is somebody else's */
+    if (err == TW_OK && self->pipe.jobs > 1 && tw_hand_shares(&self->hand)) {
         self->alone = false;
-        return tw_team_new(&self->hand, self->pipe.jobs, &self->team);
+        err = tw_team_new(&self->hand, self->pipe.jobs, &self->team);
     }
-    return TW_OK;
+    return err;
 }
 
 /* Lots that were under way when something failed are lost, and with them the body's place. */

@@ -51,6 +51,11 @@ size_t tw_sealer_chunk(const tw_sealer *sealer)
     return can_stream(&sealer->body) ? TW_CHUNK_LEN : 0;
 }
 
+tw_err tw_sealer_over(const tw_sealer *sealer)
+{
+    return sealer->failed == TW_OK && sealer->state == DONE ? TW_ERR_STATE : sealer->failed;
+}
+
 bool tw_sealer_is_between(const tw_sealer *sealer)
 {
     return sealer->body.chunked && sealer->state == FRESH && sealer->failed == TW_OK;

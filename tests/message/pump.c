@@ -253,3 +253,43 @@ Test(pump, a_pipe_without_its_ends_is_invalid)
     must_err(TW_ERR_STATE, tw_sealer_pump(sealer, &pipe));
     tw_sealer_free(sealer);
 }
+
+/* It is ended, or in vain: what a reader has is somebody else's. */
+static void must_not_read(tw_err want, tw_sealer *sealer, tw_opener *opener)
+{
+    plumbing p;
+    tw_pipe pipe = pipe_start(&p, bytes_noise(10, 1));
+
+    for (pipe.jobs = 1; pipe.jobs < 4; pipe.jobs++) {
+        must_err(want,
+                 sealer != NULL ? tw_sealer_pump(sealer, &pipe) : tw_opener_pump(opener, &pipe));
+        must_size(10, p.in.len);
+    }
+}
+
+Test(pump, nothing_is_read_for_a_body_that_is_over)
+{
+    for (size_t n = 0; n < KINDS * 2; n++) {
+        tw_opener *opener;
+        tw_sealer *sealer;
+        plumbing p;
+        tw_pipe pipe;
+        message m;
+
+        check_note("of a %s %s", kind_name((kind)(n / 2)), n % 2 == 1 ? "in chunks" : "whole");
+        sealer = message_begin(&both, (kind)(n / 2), format_of(n % 2 == 1, 100), &m);
+        pipe = pipe_start(&p, bytes_noise(1000, 1));
+        must_ok(tw_sealer_pump(sealer, &pipe));
+        must_not_read(TW_ERR_STATE, sealer, NULL);
+        tw_sealer_free(sealer);
+        m.body = p.out;
+        for (size_t damaged = 0; damaged < 2; damaged++) {
+            m.body.data[m.body.len - 1] ^= (uint8_t)damaged;
+            must_ok(message_accept(&both, &m, &opener));
+            pipe = pipe_start(&p, m.body);
+            must_err(damaged ? TW_ERR_AUTH : TW_OK, tw_opener_pump(opener, &pipe));
+            must_not_read(damaged ? TW_ERR_AUTH : TW_ERR_STATE, NULL, opener);
+            tw_opener_free(opener);
+        }
+    }
+}
