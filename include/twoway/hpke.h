@@ -81,7 +81,8 @@ TW_MUST tw_err tw_hpke_export(const tw_hpke *hpke, const uint8_t *context, size_
 /* tw_hpke_seq is the number that the next seal or open takes. tw_hpke_set_seq lets a
  * receiver open out of order, or again: that no message counts twice is then the
  * caller's to see to. A sender may not, since a number taken twice would give its
- * messages away: TW_ERR_STATE. TW_ERR_INVALID: the suite cannot tell. */
+ * messages away: TW_ERR_STATE, as for an export-only suite. TW_ERR_INVALID: the suite
+ * cannot tell. */
 TW_MUST tw_err tw_hpke_seq(const tw_hpke *hpke, uint64_t *out);
 TW_MUST tw_err tw_hpke_set_seq(tw_hpke *hpke, uint64_t seq);
 

@@ -52,7 +52,7 @@ enum {
 
 /* tw_kem_name, tw_kdf_name and tw_aead_name return a short static name in lower
  * case ("p256", "hkdf-sha256", "aes-128-gcm"), NULL for an id that is not built
- * in. */
+ * in, and for TW_AEAD_EXPORT_ONLY, which names no cipher. */
 TW_API const char *tw_kem_name(uint16_t kem_id);
 TW_API const char *tw_kdf_name(uint16_t kdf_id);
 TW_API const char *tw_aead_name(uint16_t aead_id);
@@ -145,7 +145,9 @@ struct tw_key {
 TW_API void tw_key_free(tw_key *key);
 
 /* tw_key_check encapsulates to public_key and decapsulates: one private-key
- * operation that shows a key and its public half belong together. */
+ * operation that shows a key and its public half belong together. Blocks as decap
+ * does. Errors: TW_ERR_KEY (they do not), TW_ERR_STATE (a key without decap), those of
+ * encap and decap. */
 TW_MUST tw_err tw_key_check(const tw_key *key);
 
 /*

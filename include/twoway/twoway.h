@@ -14,7 +14,8 @@
  *   one-to-many, a receiver  header, enc, sealed key     7 + Nenc + 32 + Nt
  *
  * A head is given whole and exactly: shorter is TW_ERR_TRUNCATED, longer
- * TW_ERR_INVALID.
+ * TW_ERR_INVALID. One that names another key id or suite is TW_ERR_KEY before its
+ * length is looked at.
  *
  * BLOCKING. Only tw_receiver_accept*, tw_pending_perform and the pumps block.
  *
@@ -57,8 +58,10 @@ enum {
 
 /*
  * tw_format says how one message is laid out. It is neither saved nor on the
- * wire: both ends must agree, and a mismatch is TW_ERR_AUTH or _FORMAT. NULL is
- * the default: whole, OHTTP's label.
+ * wire: both ends must agree. Where they do not, the body is refused by whichever of
+ * its errors comes first: TW_ERR_LIMIT and _TRUNCATED as well as _AUTH and _FORMAT,
+ * as what is taken for a chunk's length may be anything. NULL is the default: whole,
+ * OHTTP's label.
  *
  * label is bound into the keys, byte for byte, for example "message/bhttp
  * chunked request". It is not the HTTP Content-Type. NULL is OHTTP's for this
@@ -83,7 +86,10 @@ typedef struct tw_header {
 /* Software keys. PEM is unencrypted PKCS#8 or SEC1, the curve selects the KEM;
  * tw_key_to_pem writes the private key, TW_ERR_INVALID for one not in software. Reading
  * one is TW_ERR_INVALID too where the provider's query leaves out what reads PEMs:
- * libcrypto's own is in its base and default providers. */
+ * libcrypto's own is in its base and default providers. Errors: TW_ERR_FORMAT (not such
+ * a PEM), TW_ERR_INVALID (no KEM for that algorithm or id, an sk_len that is not its
+ * Nsk), TW_ERR_KEY (a scalar out of range, a public half beside it that is not its own:
+ * in a PEM that may be TW_ERR_FORMAT, too), TW_ERR_RANDOM, TW_ERR_SPACE, TW_ERR_MEMORY. */
 TW_MUST tw_err tw_key_generate(uint16_t kem_id, const tw_rng *rng, const tw_provider *p, tw_key **out);
 TW_MUST tw_err tw_key_from_private(uint16_t kem_id, const uint8_t *sk, size_t sk_len,
                                    const tw_provider *p, tw_key **out);
@@ -127,7 +133,8 @@ typedef struct tw_certificate {
 TW_MUST tw_err tw_public_from_certificate(const uint8_t *certificate, size_t certificate_len,
                                           const tw_provider *p, tw_certificate *out);
 
-/* One to one, the sender. A pk that fails the KEM's check is TW_ERR_KEY. */
+/* One to one, the sender. A pk that fails the KEM's check is TW_ERR_KEY; a suite that is
+ * export-only, or whose KDF or AEAD is not built in, TW_ERR_INVALID. */
 TW_MUST tw_err tw_sender_new(const tw_suite *suite, uint8_t key_id, const uint8_t *pk, size_t pk_len,
                              const tw_rng *rng, tw_sender **out);
 TW_API size_t tw_sender_head_len(const tw_sender *sender);
@@ -137,7 +144,7 @@ TW_API void tw_sender_free(tw_sender *sender);
 
 /* One to one, the receiver: one per key id and suite; several may share a key.
  * tw_header_parse reads the first 7 bytes, so that a server can pick one by key
- * id and suite. */
+ * id and suite. TW_ERR_INVALID: a suite that tw_sender_new refuses, a key of another KEM. */
 TW_MUST tw_err tw_header_parse(const uint8_t *in, size_t in_len, tw_header *out);
 TW_MUST tw_err tw_receiver_new(const tw_suite *suite, uint8_t key_id, const tw_key *key,
                                const tw_rng *rng, tw_receiver **out);
@@ -154,7 +161,8 @@ TW_API void tw_receiver_free(tw_receiver *receiver);
  * called again after TW_ERR_TOKEN_BUSY or _ABSENT (other errors are sticky);
  * finish makes the body and leaves the pending to be freed. Where the key is in
  * another process (tw_key_from_public), take enc instead of perform, and supply what
- * its decap gave, key->ops->decap(key, enc, NULL, secret) there (enc_len may be NULL):
+ * its decap gave, key->ops->decap(key, enc, NULL, secret) there (enc is the pending's own,
+ * enc_len may be NULL):
  * the KEM shared secret, never a raw DH output (built-in suites only; TW_ERR_INVALID
  * for others and for any length but the KEM's secret_len). A pending is not freed
  * during perform, which cannot be interrupted.
@@ -173,7 +181,8 @@ TW_API void tw_pending_free(tw_pending *pending);
  * matters. It can be saved and taken up by another process (a command, a queue,
  * a restarted gateway): the bytes are a secret, "TWX1", role, header, enc,
  * exporter secret. peek tells which suite to load it with; another suite is
- * TW_ERR_INVALID. save_len is 0 when an injected suite cannot save. respond is
+ * TW_ERR_INVALID, bytes that are no exchange TW_ERR_FORMAT, or TW_ERR_TRUNCATED
+ * where they are the beginning of one. save_len is 0 when an injected suite cannot save. respond is
  * the receiver's, receive the sender's; the other way round is TW_ERR_STATE.
  */
 TW_API size_t tw_exchange_response_head_len(const tw_exchange *exchange);
@@ -273,7 +282,8 @@ TW_API void tw_opener_free(tw_opener *opener);
 /* Blocking convenience over the above, from a reader to a writer. read may be
  * short: chunks are filled to max_chunk all the same; it ends at 0, and final
  * follows. A callback's error is TW_ERR_IO. What was written before a failure is
- * an authentic prefix: discard it.
+ * an authentic prefix: discard it. For a body that is done, or has failed, nothing is
+ * read: TW_ERR_STATE, or that error again.
  *
  * jobs is how many threads seal or open at once, the calling one among them: the
  * others are started as there is work, block every signal, and have ended when the
@@ -291,7 +301,8 @@ typedef struct tw_pipe {
     tw_err (*read)(void *arg, uint8_t *buf, size_t cap, size_t *len); /* len 0: end */
     tw_err (*write)(void *arg, const uint8_t *buf, size_t len);       /* all, or an error */
     void *arg;
-    size_t max_whole; /* most bytes held for a whole message; 0 is 64 MiB */
+    size_t max_whole; /* most bytes held for a whole message, more is TW_ERR_LIMIT; 0 is
+                       * 64 MiB */
     size_t jobs;
     bool (*would_wait)(void *arg);
 } tw_pipe;

@@ -106,6 +106,24 @@ Test(formats, whole_and_chunked_do_not_open_each_other)
     }
 }
 
+/* What would be the length before its first chunk is ciphertext, and so may be anything. For a
+ * request: one to many, the label shows it before. */
+Test(formats, a_whole_body_taken_for_chunks_shows_as_any_of_four_errors)
+{
+    static const struct {
+        uint8_t first; /* byte of the body, of 46 */
+        tw_err err;
+    } all[] = {{0x0f, TW_ERR_FORMAT},    {0x14, TW_ERR_AUTH},  {0x3f, TW_ERR_TRUNCATED},
+               {0x7f, TW_ERR_TRUNCATED}, {0xbf, TW_ERR_LIMIT}, {0xff, TW_ERR_LIMIT}};
+    message m = message_seal(&both, KIND_REQUEST, format_of(false, 0), plain, 0);
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        m.body.data[0] = all[i].first;
+        check_note("a first byte of %02x", all[i].first);
+        must_err(all[i].err, open_as(m, format_of(true, 0)));
+    }
+}
+
 /* Why a label must differ between the layouts: the first chunk, its length taken away,
  * is a whole message under the same keys. */
 Test(formats, under_one_label_a_first_chunk_passes_for_a_whole_message)
