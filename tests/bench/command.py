@@ -157,7 +157,8 @@ def main():
     parser.add_argument("--age", default=shutil.which("age"))
     options = parser.parse_args()
     results = Results(options.row)
-    if options.row and not (options.row + "/").startswith("command/"):
+    rows = "command/"
+    if options.row and not (options.row.startswith(rows) or rows.startswith(options.row)):
         return
     size = MIB if options.smoke else 256 * MIB if options.quick else 1024 * MIB
     rounds = 1 if options.smoke else 3 if options.quick else 5
