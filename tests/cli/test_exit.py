@@ -319,9 +319,11 @@ class Files(Case):
 class Others(Case):
     def test_reading_that_fails_after_opening_is_74(self):
         self.key_and_config()
-        run = self.run_twoway("request", "--to", "config", "-o", "out", "/proc/self/mem",
-                              code=IO_FAILED)
-        self.assertIn("/proc/self/mem", run.err)
+        self.write("in", b"hello")
+        self.env.update(TWOWAY_FAIL_ONLY="read", TWOWAY_FAIL="3")  # after the configuration's
+        run = self.run_twoway("request", "--to", "config", "-o", "out", "in", code=IO_FAILED,
+                              command=FAILING)
+        self.assertRegex(run.err, r"\Atwoway: in: ")
         self.assertFalse(self.path("out").exists())
 
     def test_a_closed_standard_input_or_output_is_74(self):

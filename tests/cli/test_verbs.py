@@ -112,6 +112,7 @@ class Keys(Case):
         pem = self.run_twoway("keygen").out
         self.assertTrue(pem.startswith(b"-----BEGIN PRIVATE KEY-----\n"))
         self.write("key", pem)
+        self.path("key").chmod(0o644)
         shown = self.run_twoway("config", "--key", "key")
         self.assertIn("chmod 600", shown.err)
         self.assertEqual(self.run_twoway("config", "--key", "key", "--quiet").err, "")
