@@ -195,7 +195,7 @@ Test(pins, that_everybody_may_read_are_warned_of_once)
     static const struct {
         mode_t mode;
         bool warned;
-    } rows[] = {{0400, false}, {0600, false}, {0640, false}, {0644, true}, {0602, true}};
+    } rows[] = {{0600, false}, {0640, false}, {0644, true}, {0602, true}, {0400, false}};
     tw_key *key;
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
