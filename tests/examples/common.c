@@ -37,6 +37,14 @@ static tw_err find_key(gateway *g, const char *uri)
     return err;
 }
 
+static int exit_code_of(tw_err err)
+{
+    if (err == TW_ERR_TOKEN_PIN || err == TW_ERR_TOKEN_POLICY) {
+        return NOT_PERMITTED;
+    }
+    return err == TW_ERR_INVALID ? WRONG_ARGUMENT : 1;
+}
+
 void gateway_open(gateway *g, const char *uri)
 {
     tw_err err = find_key(g, uri);
@@ -47,9 +55,7 @@ void gateway_open(gateway *g, const char *uri)
         err = find_key(g, uri);
     }
     if (err != TW_OK) {
-        bool person = err == TW_ERR_TOKEN_PIN || err == TW_ERR_TOKEN_POLICY;
-
-        errx(person ? NOT_PERMITTED : 1, "%s: %s", uri, tw_strerror(err));
+        errx(exit_code_of(err), "%s: %s", uri, tw_strerror(err));
     }
     gateway_serve(g);
 }
@@ -76,7 +82,7 @@ int listen_at(const char *path)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (strlen(path) >= sizeof(address.sun_path)) {
-        errx(1, "%s: too long a path for a socket", path);
+        errx(WRONG_ARGUMENT, "%s: too long a path for a socket", path);
     }
     strcpy(address.sun_path, path);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
@@ -345,7 +351,7 @@ size_t must_hear(int fd, void *what, size_t cap)
 int main(int argc, char **argv)
 {
     if (argc != 3) {
-        errx(64, "usage: %s SOCKET KEY-URI", argv[0]);
+        errx(WRONG_ARGUMENT, "usage: %s SOCKET KEY-URI", argv[0]);
     }
     return serve(argv[1], argv[2]);
 }

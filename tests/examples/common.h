@@ -27,10 +27,11 @@ typedef struct gateway {
 } gateway;
 
 /* gateway_open opens the token and finds the key; gateway_serve makes the rest for a key that
- * is there already. Or they end the process; with NOT_PERMITTED where only a person can help.
- * Who starts the server must then not start it again and again: every try may cost one of the
- * PIN's. */
-#define NOT_PERMITTED 77 /* EX_NOPERM; RestartPreventExitStatus= of systemd */
+ * is there already. Or they end the process; with one of these where only a person can help, and
+ * who starts the server must not start it again and again (RestartPreventExitStatus= of systemd):
+ * every try may cost one of the PIN's. */
+#define NOT_PERMITTED  77 /* EX_NOPERM */
+#define WRONG_ARGUMENT 64 /* EX_USAGE: a URI that is none, or that several keys match */
 void gateway_open(gateway *g, const char *uri);
 void gateway_serve(gateway *g);
 void gateway_close(gateway *g);

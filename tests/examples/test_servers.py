@@ -308,10 +308,10 @@ class Unattended(ServerCase):
         self.path("credentials").mkdir(mode=0o700)
         self.env["CREDENTIALS_DIRECTORY"] = str(self.path("credentials"))
 
-    def end_of(self, pin, uri=None):
+    def end_of(self, pin, uri=None, example="prefork"):
         self.write(f"credentials/{self.credential}", pin)
         self.uri = uri or self.uri
-        return self.serve("prefork").wait(PATIENCE)
+        return self.serve(example).wait(PATIENCE)
 
     def test_it_serves_with_the_credential(self):
         self.write(f"credentials/{self.credential}", PIN.encode() + b"\n")
@@ -323,6 +323,16 @@ class Unattended(ServerCase):
 
     def test_it_is_not_started_again_after_a_refused_pin(self):
         self.assertIn(self.end_of(b"9999"), self.final)
+
+    def test_nor_after_an_argument_that_will_not_do(self):
+        uri = self.uri
+        for example in ("prefork", "event_loop", "key_process"):
+            for bad in ("gateway.uri", "pkcs11:token", uri.replace("object=", "odd=")):
+                self.assertIn(self.end_of(PIN.encode(), bad, example), self.final, (example, bad))
+                self.path("socket").unlink(missing_ok=True)
+        ended = subprocess.run([f"{EXAMPLES}/prefork", "x" * 200, uri], env=self.env, check=False,
+                               stderr=subprocess.PIPE, timeout=PATIENCE)
+        self.assertIn(ended.returncode, self.final, ended.stderr)
 
     def test_but_after_a_token_was_away_it_is(self):
         end = self.end_of(PIN.encode(), self.uri.replace("token=hpke", "token=away"))
