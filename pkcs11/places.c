@@ -59,7 +59,7 @@ tw_err twp_places_find(places *out, const settings *s, const token_uri *u, failu
     for (size_t i = 0; err == TW_OK && i < out->module_count; i++) {
         failure each = {0};
 
-        err = twp_slot_find(out->modules[i], u, NULL, add_place, out, &each);
+        err = twp_slot_find(out->modules[i], u, NULL, s, add_place, out, &each);
         if (err != TW_OK && (err == TW_ERR_MEMORY || out->module_count == 1)) {
             *why = each;
         } else if (err != TW_OK) {

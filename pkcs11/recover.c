@@ -48,7 +48,7 @@ static bool find_slot(tw_token *t, const struct timespec *deadline, failure *why
     tw_err err = TW_OK;
 
     for (int look = 0; look < 2 && err == TW_OK && !s.found; look++) {
-        err = twp_slot_find(t->module, NULL, deadline, take_place, &s, &looked);
+        err = twp_slot_find(t->module, NULL, deadline, NULL, take_place, &s, &looked);
     }
     if (s.found) {
         pthread_mutex_lock(&t->lock);

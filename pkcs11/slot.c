@@ -70,27 +70,42 @@ static bool names_module(module *m, const token_uri *u)
            p11_kit_uri_match_module_info(u->uri, &info);
 }
 
-static bool matches(const token_uri *u, CK_SLOT_ID slot, const CK_SLOT_INFO *slot_info,
-                    const CK_TOKEN_INFO *info)
+static bool matches(const token_uri *u, const CK_SLOT_INFO *slot_info, const CK_TOKEN_INFO *info)
 {
-    CK_SLOT_ID wanted = p11_kit_uri_get_slot_id(u->uri);
-
-    return (wanted == (CK_SLOT_ID)-1 || wanted == slot) &&
-           p11_kit_uri_match_slot_info(u->uri, slot_info) &&
+    return p11_kit_uri_match_slot_info(u->uri, slot_info) &&
            p11_kit_uri_match_token_info(u->uri, info);
 }
 
-/* A slot that cannot be asked is one without a token: it may have been pulled just now. */
-static bool names_slot(module *m, const token_uri *u, place *p)
+/* A slot that cannot be asked is one without a token: it may have been pulled just now. What else
+ * it fails with is told to `skipped`. */
+static bool ask_slot(module *m, place *p, CK_SLOT_INFO *slot_info, const settings *skipped)
 {
+    const char *function = "C_GetSlotInfo";
+    CK_RV rv = m->fn->C_GetSlotInfo(p->slot, slot_info);
+    failure why = {0};
+
+    if (rv == CKR_OK) {
+        function = "C_GetTokenInfo";
+        rv = m->fn->C_GetTokenInfo(p->slot, &p->info);
+    }
+    if (rv != CKR_OK && skipped != NULL && twp_fail_rv(&why, function, rv) != TW_ERR_TOKEN_ABSENT) {
+        twp_report(skipped, p->slot, "slot left out", &why);
+    }
+    return rv == CKR_OK;
+}
+
+static bool names_slot(module *m, const token_uri *u, const settings *skipped, place *p)
+{
+    CK_SLOT_ID wanted = u == NULL ? (CK_SLOT_ID)-1 : p11_kit_uri_get_slot_id(u->uri);
     CK_SLOT_INFO slot_info = {0};
 
-    return m->fn->C_GetSlotInfo(p->slot, &slot_info) == CKR_OK &&
-           m->fn->C_GetTokenInfo(p->slot, &p->info) == CKR_OK &&
-           (u == NULL || matches(u, p->slot, &slot_info, &p->info));
+    return (wanted == (CK_SLOT_ID)-1 || wanted == p->slot) &&
+           ask_slot(m, p, &slot_info, skipped) &&
+           (u == NULL || matches(u, &slot_info, &p->info));
 }
 
 tw_err twp_slot_find(module *m, const token_uri *u, const struct timespec *deadline,
+                     const settings *skipped,
                      tw_err (*found)(void *arg, const place *p, failure *why), void *arg,
                      failure *why)
 {
@@ -109,7 +124,7 @@ tw_err twp_slot_find(module *m, const token_uri *u, const struct timespec *deadl
     for (CK_ULONG i = 0; err == TW_OK && i < count; i++) {
         place p = {.module = m, .slot = slots[i]};
 
-        if (names_slot(m, u, &p)) {
+        if (names_slot(m, u, skipped, &p)) {
             err = found(arg, &p, why);
         }
     }

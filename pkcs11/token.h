@@ -221,8 +221,10 @@ typedef struct place {
 } place;
 
 /* twp_slot_find passes every token that `u` names (NULL: every one) to `found`, until that answers
- * other than TW_OK, which is returned. The deadline is that of twp_module_enter. */
+ * other than TW_OK, which is returned. The deadline is that of twp_module_enter. A slot that fails
+ * is told to `skipped` (NULL: to nobody) and left out. */
 tw_err twp_slot_find(module *m, const token_uri *u, const struct timespec *deadline,
+                     const settings *skipped,
                      tw_err (*found)(void *arg, const place *p, failure *why), void *arg,
                      failure *why);
 
@@ -235,7 +237,8 @@ typedef struct places {
 } places;
 
 /* twp_places_find looks where `s` and `u` say: options.module, the URI's module-path, or what
- * p11-kit has configured; there, a module that fails is told to `s` and left out. */
+ * p11-kit has configured; there, a module that fails is told to `s` and left out, and so is any
+ * slot that does. */
 tw_err twp_places_find(places *out, const settings *s, const token_uri *u, failure *why);
 tw_err twp_places_only(const places *p, place *out, failure *why); /* the one there must be */
 void twp_places_clear(places *p);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two tokens that say the same of themselves, and are told apart by their slots. */
+/* Two tokens that say the same of themselves, and are told apart by their slots; or of which one
+ * fails. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,4 +72,40 @@ Test(alike, one_that_comes_back_in_its_slot_is_not_taken_for_the_other)
     }
     must_no_event(&s);
     fault_clean(NULL);
+}
+
+/* --- One of them fails. ----------------------------------------------------------------------- */
+
+/* By C_GetSlotInfo or C_GetTokenInfo, for the first slot. */
+static void must_tell(const char *function)
+{
+    fault_script(&s, "%s 1 fail CKR_DEVICE_ERROR", function);
+    slot_count = 0;
+    must_ok(tw_token_list(NULL, &s.options, keep_slot, NULL));
+    must_size(TOKENS - 1, slot_count);
+    must_event(&s, TW_ERR_TOKEN_FAILED, function, CKR_DEVICE_ERROR, "slot left out: ");
+}
+
+Test(alike, a_slot_that_fails_is_told_of_and_left_out)
+{
+    must_tell("C_GetTokenInfo");
+    must_tell("C_GetSlotInfo");
+    fault_script(&s, "C_GetTokenInfo 1 fail CKR_TOKEN_NOT_PRESENT");
+    slot_count = 0;
+    must_ok(tw_token_list(NULL, &s.options, keep_slot, NULL));
+    must_size(TOKENS - 1, slot_count);
+    must_no_event(&s); /* it was pulled just now */
+}
+
+Test(alike, a_slot_that_fails_is_told_of_where_its_token_is_not_found)
+{
+    tw_token *token;
+    char uri[64];
+
+    must_ok(tw_token_list(NULL, &s.options, keep_slot, NULL));
+    fault_script(&s, "C_GetTokenInfo * fail CKR_DEVICE_ERROR");
+    (void)snprintf(uri, sizeof(uri), "pkcs11:slot-id=%lu", slots[0]);
+    must_err(TW_ERR_TOKEN_ABSENT, tw_token_open(uri, &s.options, &token));
+    must_size(2, s.events); /* the slot that is asked for, and none else; and that there is none */
+    must(s.event_err == TW_ERR_TOKEN_ABSENT);
 }
