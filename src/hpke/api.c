@@ -76,7 +76,7 @@ static tw_err text_fits(const tw_hpke_text *text, const tw_suite *suite)
 static tw_err wrap(const tw_suite *suite, bool sending, tw_hpke_ctx *ctx, tw_hpke **out)
 {
     tw_hpke *self;
-    tw_err err = tw_ctx_usable(ctx);
+    tw_err err = tw_ctx_take(ctx);
 
     if (err != TW_OK) {
         return err;

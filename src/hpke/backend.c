@@ -35,10 +35,11 @@ tw_err tw_suite_usable(const tw_suite *suite)
     return TW_OK;
 }
 
-tw_err tw_ctx_usable(const tw_hpke_ctx *ctx)
+tw_err tw_ctx_take(tw_hpke_ctx *ctx)
 {
     if (ctx == NULL || ctx->ops == NULL || !TW_HAS(tw_hpke_ops, ctx->ops, export_secret) ||
         ctx->ops->seal == NULL || ctx->ops->open == NULL || ctx->ops->export_secret == NULL) {
+        tw_ctx_free(ctx);
         return TW_ERR_BACKEND;
     }
     return TW_OK;

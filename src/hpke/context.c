@@ -200,7 +200,8 @@ void tw_ctx_assign(tw_hpke_ctx *lent, uint64_t first, uint64_t count)
 
 void tw_ctx_free(tw_hpke_ctx *ctx)
 {
-    if (ctx != NULL && ctx->ops->free != NULL) {
+    if (ctx != NULL && ctx->ops != NULL && TW_HAS(tw_hpke_ops, ctx->ops, free) &&
+        ctx->ops->free != NULL) {
         ctx->ops->free(ctx);
     }
 }

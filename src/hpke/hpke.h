@@ -37,8 +37,9 @@ tw_err tw_kem_usable(const tw_kem *kem);
 tw_err tw_key_usable(const tw_key *key);
 tw_err tw_suite_usable(const tw_suite *suite);
 
-/* TW_ERR_BACKEND unless a suite that reported success handed a context over. */
-tw_err tw_ctx_usable(const tw_hpke_ctx *ctx);
+/* TW_ERR_BACKEND unless a suite that reported success handed a context over, with all that it
+ * must have; one that lacks some of it is freed. */
+tw_err tw_ctx_take(tw_hpke_ctx *ctx);
 
 /* A code out of an injected function: what tw_err does not name is TW_ERR_BACKEND. */
 tw_err tw_backend_err(tw_err err);

@@ -141,7 +141,7 @@ static tw_err seal_key(const tw_multi *self, const uint8_t *pk, const tw_info *i
                                                     encap + TW_HEADER_LEN, &ctx));
 
     if (err == TW_OK) {
-        err = tw_ctx_usable(ctx);
+        err = tw_ctx_take(ctx);
     }
     if (err != TW_OK) {
         return err;

@@ -85,7 +85,7 @@ static tw_err perform_with(tw_pending *self, const tw_key *key)
         suite, key, enc_of(self), enc_of(self) + self->enc_len, self->info_len, NULL, &ctx));
 
     if (err == TW_OK) {
-        err = tw_ctx_usable(ctx);
+        err = tw_ctx_take(ctx);
     }
     if (err == TW_OK) {
         self->ctx = ctx;

@@ -83,7 +83,7 @@ static tw_err start(const tw_sender *self, const tw_layout *layout, uint8_t *hea
                                              head + TW_HEADER_LEN, &ctx));
     tw_info_clear(&info);
     if (err == TW_OK) {
-        err = tw_ctx_usable(ctx);
+        err = tw_ctx_take(ctx);
     }
     if (err == TW_OK) {
         tw_body_init(body, layout, suite->tag_len, self->kit, ctx);
