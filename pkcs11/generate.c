@@ -196,8 +196,6 @@ tw_err twp_pair_make(tw_token *token, pair_request *r, failure *why)
     return err;
 }
 
-/* --- Taking it away, and the call. ------------------------------------------------------------ */
-
 tw_err twp_pair_remove(tw_token *token, pair_request *r, failure *why)
 {
     twp_key_free(r->key);
@@ -205,11 +203,64 @@ tw_err twp_pair_remove(tw_token *token, pair_request *r, failure *why)
     return twp_token_run(token, RUN_RETRY, sweep, r, why);
 }
 
+/* --- One at a time of a name: two would both find it free, and one that fails would sweep away
+ * what the other made. Under twp_process_lock; a child has none of its parent's. -------------- */
+
+static pair_request *working;
+static unsigned long long working_in;
+
+static bool same_name(const pair_request *a, const pair_request *b)
+{
+    bool label = a->label != NULL && b->label != NULL && strcmp(a->label, b->label) == 0;
+    bool id = a->id_len > 0 && a->id_len == b->id_len && memcmp(a->id, b->id, a->id_len) == 0;
+
+    return (label || id) && a->token->module == b->token->module &&
+           twp_slot_same(&a->token->info, &b->token->info);
+}
+
+static bool begin_work(pair_request *r)
+{
+    const pair_request *other;
+
+    twp_process_lock();
+    if (working_in != twp_process()) {
+        working = NULL;
+        working_in = twp_process();
+    }
+    other = working;
+    while (other != NULL && !same_name(other, r)) {
+        other = other->beside;
+    }
+    if (other == NULL) {
+        r->beside = working;
+        working = r;
+    }
+    twp_process_unlock();
+    return other == NULL;
+}
+
+static void end_work(const pair_request *r)
+{
+    pair_request **at = &working;
+
+    twp_process_lock();
+    while (*at != r) {
+        at = &(*at)->beside;
+    }
+    *at = r->beside;
+    twp_process_unlock();
+}
+
+/* --- The call. -------------------------------------------------------------------------------- */
+
 tw_err tw_token_generate(tw_token *token, uint16_t kem_id, const char *label, const uint8_t *id,
                          size_t id_len, tw_key **out)
 {
-    pair_request r = {
-        .curve = twp_curve_by_kem(kem_id), .label = label, .id = id, .id_len = id_len};
+    pair_request r = {.curve = twp_curve_by_kem(kem_id),
+                      .label = label,
+                      .id = id,
+                      .id_len = id_len,
+                      .token = token};
     failure why = {0};
     tw_err err;
 
@@ -221,7 +272,12 @@ tw_err tw_token_generate(tw_token *token, uint16_t kem_id, const char *label, co
         return TW_ERR_INVALID;
     }
     r.bounded = token->opt.never_export_dh;
-    err = twp_pair_make(token, &r, &why);
+    if (begin_work(&r)) {
+        err = twp_pair_make(token, &r, &why);
+        end_work(&r);
+    } else {
+        err = twp_fail_text(&why, TW_ERR_STATE, "another call makes a key of this label or id");
+    }
     if (err != TW_OK) {
         twp_token_report(token, "make key pair", &why);
         return err;

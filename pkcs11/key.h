@@ -181,6 +181,8 @@ typedef struct pair_request {
     const struct maker *maker;
     usage usage;
     CK_OBJECT_HANDLE public, private;
+    tw_token *token;             /* where, and */
+    struct pair_request *beside; /* another that is at work, in tw_token_generate */
 } pair_request;
 
 /* twp_pair_make makes a key pair of names that are free, with nothing left of it on an error;

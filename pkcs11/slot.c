@@ -99,8 +99,7 @@ static bool names_slot(module *m, const token_uri *u, const settings *skipped, p
     CK_SLOT_ID wanted = u == NULL ? (CK_SLOT_ID)-1 : p11_kit_uri_get_slot_id(u->uri);
     CK_SLOT_INFO slot_info = {0};
 
-    return (wanted == (CK_SLOT_ID)-1 || wanted == p->slot) &&
-           ask_slot(m, p, &slot_info, skipped) &&
+    return (wanted == (CK_SLOT_ID)-1 || wanted == p->slot) && ask_slot(m, p, &slot_info, skipped) &&
            (u == NULL || matches(u, &slot_info, &p->info));
 }
 

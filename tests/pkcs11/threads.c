@@ -279,6 +279,73 @@ static void two_tokens_of_one_module_do_not_meet(void)
     finish(second, other);
 }
 
+/* --- Threads that make keys. ------------------------------------------------------------------ */
+
+typedef struct maker {
+    tw_token *token;
+    char label[3];
+    uint8_t id;
+    pthread_barrier_t *start;
+    tw_err err; /* out */
+} maker;
+
+static void *make_key(void *arg)
+{
+    maker *m = arg;
+    tw_key *key = NULL;
+
+    pthread_barrier_wait(m->start);
+    m->err = tw_token_generate(m->token, TW_KEM_P256_HKDF_SHA256, m->label, &m->id, 1, &key);
+    must((m->err == TW_OK) == (key != NULL));
+    tw_key_free(key);
+    return NULL;
+}
+
+/* Of two labels and one id, by two tokens. */
+static void must_make_one(tw_token *const tokens[2], uint8_t id)
+{
+    maker makers[THREADS];
+    pthread_t threads[THREADS];
+    pthread_barrier_t start;
+    size_t made = 0;
+
+    must(pthread_barrier_init(&start, NULL, THREADS) == 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        makers[i] =
+            (maker){tokens[i % 2], {i % 4 < 2 ? 'b' : 'c', (char)('0' + id)}, id, &start, TW_OK};
+        must(pthread_create(&threads[i], NULL, make_key, &makers[i]) == 0);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        must(pthread_join(threads[i], NULL) == 0);
+        made += makers[i].err == TW_OK;
+        must(makers[i].err == TW_OK || makers[i].err == TW_ERR_STATE);
+    }
+    must_size(1, made);
+    must(pthread_barrier_destroy(&start) == 0);
+}
+
+static void one_key_is_made_of_a_name(void)
+{
+    tw_token *tokens[2];
+    char path[32];
+
+    stand_shim(&s);
+    s.options.event = NULL; /* it counts for one thread */
+    s.options.deadline_ms = PATIENT_MS;
+    tokens[0] = stand_open(&s);
+    tokens[1] = stand_open(&s);
+    for (uint8_t id = 1; id <= 3; id++) {
+        tw_key *key;
+
+        must_make_one(tokens, id);
+        (void)snprintf(path, sizeof(path), ";id=%%%02x", id);
+        must_ok(tw_token_find_key(tokens[0], stand_uri(&s, path), NULL, 0, &key));
+        tw_key_free(key);
+    }
+    tw_token_free(tokens[1]);
+    finish(tokens[0], NULL);
+}
+
 int main(void)
 {
     static const struct {
@@ -294,6 +361,7 @@ int main(void)
         X(logouts_are_survived),
         X(each_restart_is_one_for_all),
         X(two_tokens_of_one_module_do_not_meet),
+        X(one_key_is_made_of_a_name),
 #undef X
     };
     static const size_t pools[] = {1, 2, 8};
