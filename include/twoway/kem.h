@@ -79,7 +79,9 @@ typedef struct tw_provider {
 } tw_provider;
 
 /* tw_rng fills `len` bytes of `out`; secure and thread-safe. The struct is
- * copied, `arg` borrowed. NULL means libcrypto's own. With a tw_rng, encap
+ * copied; `arg` and what fill stands on (a closure, in languages that have them) are
+ * borrowed for the life of what it was given for, and of the exchanges made with that:
+ * an answer draws its nonce after its receiver is freed. NULL means libcrypto's own. With a tw_rng, encap
  * draws exactly once, the bytes of one private key (Nsk), and derives the
  * ephemeral key from them (DeriveKeyPair, RFC 9180 section 7.1.3). */
 typedef struct tw_rng {

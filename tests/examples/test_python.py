@@ -2,6 +2,8 @@
 """receiver.py, which binds the library out of its headers alone."""
 import importlib.util
 import os
+import pathlib
+import re
 import subprocess
 import sys
 
@@ -33,6 +35,16 @@ class Python(TokenCase):
             self.assertEqual((run.returncode, run.stderr), (0, b""))
             answer = self.run_twoway("receive", "--exchange", "asked", input=run.stdout).out
             self.assertEqual(answer, b"you said: " + text)
+
+    def test_every_number_in_the_headers_is_in_the_binding(self):
+        """A macro is lost to who binds. Those of the version are in tw_version, too, and no enum
+        holds TW_TOKEN_NO_SLOT."""
+        macros = set()
+        for header in pathlib.Path(os.environ["TWOWAY_INCLUDE"], "twoway").iterdir():
+            macros |= set(re.findall(r"^#define (TW_\w+)[ (]+[-~\d]",
+                                     header.read_text(encoding="ascii"), re.M))
+        self.assertEqual(macros, {"TW_VERSION_MAJOR", "TW_VERSION_MINOR", "TW_VERSION_PATCH",
+                                  "TW_TOKEN_NO_SLOT"})
 
     def must_refuse(self, run, why):
         self.assertEqual((run.returncode, run.stdout), (1, b""))
