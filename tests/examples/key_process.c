@@ -20,7 +20,7 @@ typedef struct made {
 static void key_process(int fd, const char *uri)
 {
     uint8_t enc[TW_MAX_ENC];
-    made m;
+    made m = {.err = TW_OK}; /* all of it is sent, and nothing else of this stack */
 
     gateway_open(&g, uri);
     (void)say(fd, &g.key->kem->id, sizeof(g.key->kem->id));
@@ -35,10 +35,10 @@ static void key_process(int fd, const char *uri)
 
 static tw_err use_key_process(tw_pending *pending, void *fd)
 {
-    made m = {.err = TW_ERR_TOKEN_ABSENT}; /* unless it answers */
+    made m = {.err = TW_ERR_TOKEN_FAILED}; /* unless it answers; if it ended, so does the server */
 
     (void)say(*(int *)fd, tw_pending_enc(pending, NULL), g.key->kem->enc_len);
-    if (hear(*(int *)fd, &m, sizeof(m)) == sizeof(m) && m.err == TW_OK) {
+    if (must_hear(*(int *)fd, &m, sizeof(m)) == sizeof(m) && m.err == TW_OK) {
         m.err = tw_pending_supply(pending, m.secret, g.key->kem->secret_len);
     }
     tw_wipe(m.secret, sizeof(m.secret));
