@@ -307,6 +307,7 @@ static tw_err find_first(op *o, void *arg)
     }
     if (err == TW_OK) {
         err = twp_key_settle(o, k, f->choice.chosen.object);
+        err = err == TW_ERR_TOKEN_POLICY ? twp_answer_holds(o, err) : err;
     }
     if (err != TW_OK) {
         twp_key_free(k);

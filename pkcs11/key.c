@@ -13,6 +13,23 @@ static void what_text(const char *doing, const token_key *k, char *out, size_t c
                    k->label == NULL ? "" : (const char *)k->label, tw_kem_name(k->curve->kem_id));
 }
 
+/* NSS, logged out amid a derivation, says that the token cannot do that: it cannot read the key. */
+tw_err twp_answer_holds(op *o, tw_err err)
+{
+    bool refused = err == TW_ERR_TOKEN_POLICY;
+
+    if (refused && twp_private_seen(o) != TW_OK) {
+        return o->line.why->err;
+    }
+    if ((err == TW_OK || refused) &&
+        atomic_load(&o->token->module->logins) != o->session->era.logins) {
+        err = twp_fail_text(o->line.why, TW_ERR_TOKEN_FAILED,
+                            "a new login came before the key was used: it may have been another");
+        o->line.why->loss = LOSS_HANDLE;
+    }
+    return err;
+}
+
 tw_err twp_key_agree(op *o, void *arg)
 {
     const agreement *a = arg;
@@ -24,12 +41,7 @@ tw_err twp_key_agree(op *o, void *arg)
     if (err == TW_OK) {
         err = a->key->recipe.strategy->run(o, object, a);
     }
-    if (err == TW_OK && atomic_load(&o->token->module->logins) != o->session->era.logins) {
-        err = twp_fail_text(o->line.why, TW_ERR_TOKEN_FAILED,
-                            "a new login came before the key was used: it may have been another");
-        o->line.why->loss = LOSS_HANDLE;
-    }
-    return err;
+    return twp_answer_holds(o, err);
 }
 
 static tw_err run_agreement(const char *doing, const token_key *k, agreement *a)

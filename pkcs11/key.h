@@ -202,8 +202,11 @@ bool twp_pair_ask_otherwise(tw_err err, const failure *why);
  * known: r->bounded stays. */
 tw_err twp_pair_probe(op *o, void *arg);
 
-/* Whether private objects can be seen now: not when someone logged us out. */
+/* Whether private objects can be seen now: not when someone logged us out. twp_answer_holds gives
+ * `err` back, unless another login came before the answer, or it is a refusal to who was logged
+ * out. */
 tw_err twp_private_seen(op *o);
+tw_err twp_answer_holds(op *o, tw_err err);
 
 /* The key's object, after a loss found again and recognised by its public half. */
 tw_err twp_key_handle(op *o, token_key *k, CK_OBJECT_HANDLE *out);
