@@ -8,7 +8,7 @@ static CK_OBJECT_CLASS secret_key = CKO_SECRET_KEY;
 static CK_KEY_TYPE generic_secret = CKK_GENERIC_SECRET;
 
 enum {
-    DERIVED_ATTRIBUTES = 7,
+    DERIVED_ATTRIBUTES = 7, /* PRIVATE and DERIVE are never both there */
 };
 
 /* TOKEN is spelled out because OpenSC insists. ENCRYPT and DECRYPT are not, because some
@@ -22,10 +22,13 @@ static CK_ULONG derived_template(unsigned shape, bool readable, CK_ULONG *len,
     out[n++] = (CK_ATTRIBUTE){CKA_KEY_TYPE, &generic_secret, sizeof(generic_secret)};
     out[n++] = (CK_ATTRIBUTE){CKA_TOKEN, &no, sizeof(no)};
     out[n++] = (CK_ATTRIBUTE){CKA_EXTRACTABLE, readable ? &yes : &no, sizeof(no)};
-    if (shape < 2) {
+    if (readable && shape == SHAPE_PUBLIC) {
+        out[n++] = (CK_ATTRIBUTE){CKA_PRIVATE, &no, sizeof(no)};
+    }
+    if (shape < SHAPE_LEAST) {
         out[n++] = (CK_ATTRIBUTE){CKA_SENSITIVE, readable ? &no : &yes, sizeof(no)};
     }
-    if (shape < 1) {
+    if (shape < SHAPE_NO_LEN) {
         out[n++] = (CK_ATTRIBUTE){CKA_VALUE_LEN, len, sizeof(*len)};
     }
     if (!readable) {

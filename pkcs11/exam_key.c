@@ -258,7 +258,7 @@ static void describe_way(size_t i, const recipe *how, remark *r)
         "the token hashes the DH output by C_DigestKey; it stays inside",
     };
     static const char *const shapes[SHAPE_COUNT] = {
-        "",
+        "", "",
         " (asked for without CKA_VALUE_LEN)",
         " (asked for without CKA_VALUE_LEN and CKA_SENSITIVE)",
     };

@@ -39,7 +39,10 @@ extern const strategy twp_strategy_value, twp_strategy_hkdf, twp_strategy_digest
 #define STRATEGY_COUNT 3
 extern const strategy *const twp_strategies[STRATEGY_COUNT]; /* as they are tried */
 
-#define SHAPE_COUNT 3 /* whole, without VALUE_LEN, without SENSITIVE too */
+/* What an output that may be read is asked for with, as it is tried. Not private first: SoftHSM
+ * keeps what is private encrypted, which is a tenth of an operation, and this lives until the next
+ * call reads it. Then without that, without VALUE_LEN, without SENSITIVE too. */
+enum { SHAPE_PUBLIC, SHAPE_WHOLE, SHAPE_NO_LEN, SHAPE_LEAST, SHAPE_COUNT };
 /* twp_derive_dh makes the object that holds a DH output, in the shape of the key's recipe;
  * twp_value_read reads exactly `len` bytes of one; twp_object_destroy ends it, with its session if
  * the token will not. */

@@ -68,21 +68,24 @@ void twp_way_note(trial *t, const failure *why, bool refused, bool wrong)
 }
 
 /* One strategy in each shape with the raw point, then with a DER one. The first failure
- * says most: what follows fails for its own oddity. But a wrong answer says more than none. */
+ * says most: what follows fails for its own oddity. But a wrong answer says more than none. Asking
+ * for less privacy is an oddity of ours, and no failure of it says anything. */
 tw_err twp_way_try(op *o, token_key *k, CK_OBJECT_HANDLE object, const strategy *way, trial *t)
 {
     tw_err err = TW_ERR_TOKEN_POLICY;
     bool wrong;
 
     k->recipe.strategy = way;
-    for (unsigned i = 0; i <= SHAPE_COUNT; i++) {
-        k->recipe.shape = i < SHAPE_COUNT ? i : 0;
+    for (unsigned i = way->exports_dh ? SHAPE_PUBLIC : SHAPE_WHOLE; i <= SHAPE_COUNT; i++) {
+        k->recipe.shape = i < SHAPE_COUNT ? i : SHAPE_WHOLE;
         k->recipe.der_point = i == SHAPE_COUNT;
         err = twp_key_prove(o, k, object, &wrong);
         if (err == TW_OK || !twp_way_failed(err, o->line.why)) {
             return err;
         }
-        twp_way_note(t, o->line.why, err == TW_ERR_TOKEN_POLICY, wrong);
+        if (i != SHAPE_PUBLIC) {
+            twp_way_note(t, o->line.why, err == TW_ERR_TOKEN_POLICY, wrong);
+        }
     }
     return err;
 }

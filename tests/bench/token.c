@@ -37,7 +37,8 @@ typedef struct by_hand {
     bare_rest *rest;
 } by_hand;
 
-static void derive_by_hand(const by_hand *h)
+/* As any program asks for it; or, with `open`, as pkcs11/ does where the token lets it. */
+static void derive_by_hand(const by_hand *h, bool open)
 {
     CK_OBJECT_CLASS class = CKO_SECRET_KEY;
     CK_KEY_TYPE type = CKK_GENERIC_SECRET;
@@ -47,6 +48,7 @@ static void derive_by_hand(const by_hand *h)
         {CKA_CLASS, &class, sizeof(class)}, {CKA_KEY_TYPE, &type, sizeof(type)},
         {CKA_TOKEN, &no, sizeof(no)},       {CKA_EXTRACTABLE, &yes, sizeof(yes)},
         {CKA_SENSITIVE, &no, sizeof(no)},   {CKA_VALUE_LEN, &len, sizeof(len)},
+        {CKA_PRIVATE, &no, sizeof(no)},
     };
     CK_ECDH1_DERIVE_PARAMS params = {
         .kdf = CKD_NULL, .ulPublicDataLen = h->point.len, .pPublicData = h->point.data};
@@ -55,7 +57,7 @@ static void derive_by_hand(const by_hand *h)
     CK_ATTRIBUTE read = {CKA_VALUE, value, sizeof(value)};
     CK_OBJECT_HANDLE object;
 
-    must(h->fn->C_DeriveKey(h->session, &mechanism, h->key, template, 6, &object) == CKR_OK);
+    must(h->fn->C_DeriveKey(h->session, &mechanism, h->key, template, open ? 7 : 6, &object) == CKR_OK);
     must(h->fn->C_GetAttributeValue(h->session, object, &read, 1) == CKR_OK);
     must(h->fn->C_DestroyObject(h->session, object) == CKR_OK);
 }
@@ -65,19 +67,19 @@ static uint64_t by_hand_run(void *state, size_t count)
     uint64_t begun = now_ns();
 
     for (size_t i = 0; i < count; i++) {
-        derive_by_hand(state);
+        derive_by_hand(state, false);
     }
     return now_ns() - begun;
 }
 
-/* With what libcrypto has to do of a request. */
+/* The quickest that we know of, with what libcrypto has to do of a request. */
 static uint64_t by_hand_alone_run(void *state, size_t count)
 {
     const by_hand *h = state;
     uint64_t begun = now_ns();
 
     for (size_t i = 0; i < count; i++) {
-        derive_by_hand(h);
+        derive_by_hand(h, true);
         bare_rest_run(h->rest, false);
     }
     return now_ns() - begun;

@@ -153,7 +153,7 @@ Test(sick, a_template_that_can_be_taken_off_is_told)
     s.options.never_export_dh = true;
     SCRIPTS({"scratch", TAKES ENFORCES},
             {"loosen", "C_SetAttributeValue * fail CKR_OK\n"
-                       "C_DeriveKey 1-4 refuse CKA_EXTRACTABLE=01 CKR_TEMPLATE_INCONSISTENT"});
+                       "C_DeriveKey 1-5 refuse CKA_EXTRACTABLE=01 CKR_TEMPLATE_INCONSISTENT"});
     must_check(TW_OK, "# well", NULL);
     must_be("template", TW_VERDICT_WEAK, "can be taken off");
 }

@@ -170,6 +170,8 @@ Test(oddities, a_token_that_refuses_every_attribute_that_some_refuse)
                "C_DeriveKey * demand CKA_TOKEN=00 CKR_TEMPLATE_INCONSISTENT\n"
                "C_DeriveKey * refuse CKA_ENCRYPT CKR_ATTRIBUTE_TYPE_INVALID\n"
                "C_DeriveKey * refuse CKA_DECRYPT CKR_ATTRIBUTE_TYPE_INVALID\n"
+               "C_DigestInit * fail CKR_FUNCTION_NOT_SUPPORTED\n" /* no S3, which asks for less */
+               "C_DeriveKey * refuse CKA_PRIVATE CKR_ATTRIBUTE_VALUE_INVALID\n"
                "C_DeriveKey * refuse CKA_VALUE_LEN CKR_ATTRIBUTE_READ_ONLY\n"
                "C_DeriveKey * refuse CKA_SENSITIVE CKR_TEMPLATE_INCONSISTENT");
 }

@@ -28,7 +28,7 @@ static void must_follow(const tw_key *key, const char *way)
 
     check_note("(%s, shape %u%s)", r->strategy->name, r->shape, r->der_point ? ", DER" : "");
     must(strcmp(r->strategy->name, way) == 0);
-    must_size(0, r->shape);
+    must_size(r->strategy->exports_dh ? SHAPE_PUBLIC : SHAPE_WHOLE, r->shape);
     must(!r->der_point);
     check_note("%s", "");
 }

@@ -27,7 +27,7 @@ bool way_take(tw_key *key, size_t way)
     recipe *r = &((token_key *)key)->recipe;
 
     for (unsigned i = 0; i <= SHAPE_COUNT; i++) {
-        *r = (recipe){strategies[way], i < SHAPE_COUNT ? i : 0, i == SHAPE_COUNT};
+        *r = (recipe){strategies[way], i < SHAPE_COUNT ? i : SHAPE_WHOLE, i == SHAPE_COUNT};
         if (tw_key_check(key) == TW_OK) {
             return true;
         }
