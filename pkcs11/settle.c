@@ -72,11 +72,13 @@ void twp_way_note(trial *t, const failure *why, bool refused, bool wrong)
  * for less privacy is an oddity of ours, and no failure of it says anything. */
 tw_err twp_way_try(op *o, token_key *k, CK_OBJECT_HANDLE object, const strategy *way, trial *t)
 {
+    /* Each try of a key that wants a login for each may have a person type a PIN. */
+    unsigned first = way->exports_dh && !k->each_login ? SHAPE_PUBLIC : SHAPE_WHOLE;
     tw_err err = TW_ERR_TOKEN_POLICY;
     bool wrong;
 
     k->recipe.strategy = way;
-    for (unsigned i = way->exports_dh ? SHAPE_PUBLIC : SHAPE_WHOLE; i <= SHAPE_COUNT; i++) {
+    for (unsigned i = first; i <= SHAPE_COUNT; i++) {
         k->recipe.shape = i < SHAPE_COUNT ? i : SHAPE_WHOLE;
         k->recipe.der_point = i == SHAPE_COUNT;
         err = twp_key_prove(o, k, object, &wrong);
