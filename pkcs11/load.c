@@ -305,15 +305,16 @@ static bool has_name(CK_FUNCTION_LIST *fn, const char *name)
     return same;
 }
 
-/* TW_OK with *out NULL: it has another name. */
+/* TW_OK with *out NULL: it has another name. *path is for the caller to free, and may be NULL. */
 static tw_err get_named(CK_FUNCTION_LIST *fn, const char *name, const char *args, module **out,
-                        failure *why)
+                        char **path, failure *why)
 {
     module *m = NULL;
     tw_err err = TW_OK;
 
     *out = NULL;
     lock_list();
+    *path = p11_kit_module_get_filename(fn); /* it may be unloaded below */
     if (has_name(fn, name)) {
         err = enlist(fn, args, &m, why);
     } else {
@@ -370,14 +371,16 @@ tw_err twp_module_get_all(const char *name, const char *args, module ***out, siz
     }
     for (size_t i = 0; i < n; i++) {
         failure each = {0};
+        char *path;
         module *m;
 
-        if (get_named(fns[i], name, args, &m, &each) != TW_OK) {
-            twp_report(skipped, TW_TOKEN_NO_SLOT, "configured module left out", &each);
+        if (get_named(fns[i], name, args, &m, &path, &each) != TW_OK) {
+            twp_report_left_out(skipped, path, TW_TOKEN_NO_SLOT, &each);
             left_out++;
         } else if (m != NULL) {
             (*out)[(*count)++] = m;
         }
+        free(path);
     }
     free(fns); /* the references in it were taken over */
     if (*count == 0 && left_out > 0) {

@@ -63,7 +63,7 @@ tw_err twp_places_find(places *out, const settings *s, const token_uri *u, failu
         if (err != TW_OK && (err == TW_ERR_MEMORY || out->module_count == 1)) {
             *why = each;
         } else if (err != TW_OK) {
-            twp_report(s, TW_TOKEN_NO_SLOT, "configured module left out", &each);
+            twp_report_left_out(s, out->modules[i]->path, TW_TOKEN_NO_SLOT, &each);
             err = TW_OK;
         }
     }

@@ -132,3 +132,15 @@ void twp_report(const settings *s, CK_SLOT_ID slot, const char *what, const fail
     twp_fail_tell(why, text + strlen(text), sizeof(text) - strlen(text));
     s->event(s->arg, &event);
 }
+
+void twp_report_left_out(const settings *s, const char *path, CK_SLOT_ID slot, const failure *why)
+{
+    char what[256], number[32] = "";
+
+    if (slot != TW_TOKEN_NO_SLOT) {
+        (void)snprintf(number, sizeof(number), "slot %lu of ", slot);
+    }
+    (void)snprintf(what, sizeof(what), "%smodule %.200s left out", number,
+                   path == NULL ? "without a path" : path);
+    twp_report(s, slot, what, why);
+}

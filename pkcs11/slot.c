@@ -89,7 +89,7 @@ static bool ask_slot(module *m, place *p, CK_SLOT_INFO *slot_info, const setting
         rv = m->fn->C_GetTokenInfo(p->slot, &p->info);
     }
     if (rv != CKR_OK && skipped != NULL && twp_fail_rv(&why, function, rv) != TW_ERR_TOKEN_ABSENT) {
-        twp_report(skipped, p->slot, "slot left out", &why);
+        twp_report_left_out(skipped, m->path, p->slot, &why);
     }
     return rv == CKR_OK;
 }

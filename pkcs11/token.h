@@ -68,6 +68,8 @@ void twp_settings_clear(settings *s);
 
 /* report tells the caller's `event` what `why` holds; `what` was being done. */
 void twp_report(const settings *s, CK_SLOT_ID slot, const char *what, const failure *why);
+/* ... that of several modules or slots one is left out; `path` may be NULL. */
+void twp_report_left_out(const settings *s, const char *path, CK_SLOT_ID slot, const failure *why);
 
 /* --- uri.c, pin.c ----------------------------------------------------------------- */
 

@@ -62,7 +62,11 @@ static tw_err read_line(int fd, char *buf, size_t cap, size_t *len)
             *len = 0;
             return no_pin("expected a PIN, came none that can be read; try again");
         }
-        if (n == 0 || c == '\n') {
+        if (n == 0) {
+            dprintf(fd, "\n"); /* Ctrl-D shows none */
+            break;
+        }
+        if (c == '\n') {
             break;
         }
         if (*len == cap) {
@@ -72,7 +76,7 @@ static tw_err read_line(int fd, char *buf, size_t cap, size_t *len)
         buf[(*len)++] = c;
     }
     tw_wipe(&c, sizeof(c));
-    return *len > 0 ? TW_OK : no_pin("expected a PIN, came an empty line; try again");
+    return *len > 0 ? TW_OK : no_pin("expected a PIN, came none; try again");
 }
 
 static void prompt(int fd, const char *label)

@@ -120,6 +120,7 @@ class Pin(TerminalMixin, TokenCase):
             self.assertEqual(t.wait(), NOT_PERMITTED)
             self.assertTrue(t.echoes())
             self.assertNotIn(b"Lion", t.seen)
+            self.assertTrue(t.seen.startswith(b"PIN for token 'hpke': \r\ntwoway: "), t.seen)
             self.assertFalse(self.path("out").exists())
 
     def test_an_interrupt_at_the_prompt_restores_the_echo(self):

@@ -79,11 +79,18 @@ Test(alike, one_that_comes_back_in_its_slot_is_not_taken_for_the_other)
 /* By C_GetSlotInfo or C_GetTokenInfo, for the first slot. */
 static void must_tell(const char *function)
 {
+    unsigned long first;
+    char said[256];
+
+    slot_count = 0;
+    must_ok(tw_token_list(NULL, &s.options, keep_slot, NULL));
+    first = slots[0];
     fault_script(&s, "%s 1 fail CKR_DEVICE_ERROR", function);
     slot_count = 0;
     must_ok(tw_token_list(NULL, &s.options, keep_slot, NULL));
     must_size(TOKENS - 1, slot_count);
-    must_event(&s, TW_ERR_TOKEN_FAILED, function, CKR_DEVICE_ERROR, "slot left out: ");
+    (void)snprintf(said, sizeof(said), "slot %lu of module %s left out: ", first, s.options.module);
+    must_event(&s, TW_ERR_TOKEN_FAILED, function, CKR_DEVICE_ERROR, said);
 }
 
 Test(alike, a_slot_that_fails_is_told_of_and_left_out)
