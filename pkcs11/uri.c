@@ -53,6 +53,87 @@ static bool slot_is_number(const char *text)
     return *at >= '0' && *at <= '9' && strtoul(at, NULL, 10) != ULONG_MAX;
 }
 
+/* The attribute behind `at`, in the path, where they end at ";?", or in the query, at "&". */
+static const char *after(const char *at, const char *ends)
+{
+    at += strcspn(at, ends);
+    return *at == *ends ? at + 1 : NULL;
+}
+
+static size_t name_len(const char *at)
+{
+    return strcspn(at, "=;?&");
+}
+
+static tw_err told(failure *why, const char *at, const char *what)
+{
+    int len = name_len(at) < 40 ? (int)name_len(at) : 40;
+
+    return twp_fail_text(why, TW_ERR_INVALID, "%.*s= %s", len, at, what);
+}
+
+/* RFC 7512 section 2.3 has no name twice, but in the query a vendor's. p11-kit takes the last. */
+static const char *given_twice(const char *first, const char *ends)
+{
+    for (const char *a = first; a != NULL; a = after(a, ends)) {
+        size_t len = name_len(a);
+        bool once = *ends == ';' || strncmp(a, "pin-", 4) == 0 || strncmp(a, "module-", 7) == 0;
+
+        for (const char *b = after(a, ends); once && len > 0 && b != NULL; b = after(b, ends)) {
+            if (name_len(b) == len && memcmp(a, b, len) == 0) {
+                return a;
+            }
+        }
+    }
+    return NULL;
+}
+
+static tw_err check_names(const char *text, failure *why)
+{
+    const char *path = strchr(text, ':'), *query = strchr(text, '?'), *twice = NULL;
+
+    if (path != NULL) {
+        twice = given_twice(path + 1, ";?");
+    }
+    if (twice == NULL && query != NULL) {
+        twice = given_twice(query + 1, "&");
+    }
+    return twice == NULL ? TW_OK : told(why, twice, "is in the URI twice");
+}
+
+/* The first in the path that RFC 7512 does not have, nor p11-kit of old; or NULL. */
+static const char *unknown_name(const char *text)
+{
+    static const char *const known[] = {
+        "token", "manufacturer", "serial", "model", "library-manufacturer", "library-description",
+        "library-version", "object", "type", "object-type", "objecttype", "id", "slot-manufacturer",
+        "slot-description", "slot-id"};
+    const char *path = strchr(text, ':');
+
+    for (const char *at = path == NULL ? NULL : path + 1; at != NULL; at = after(at, ";?")) {
+        bool found = name_len(at) == 0;
+
+        for (size_t i = 0; i < LENGTH(known); i++) {
+            found = found || (strlen(known[i]) == name_len(at) &&
+                              memcmp(known[i], at, name_len(at)) == 0);
+        }
+        if (!found) {
+            return at;
+        }
+    }
+    return NULL;
+}
+
+static tw_err unrecognized(const char *text, failure *why)
+{
+    const char *name = unknown_name(text);
+
+    return name != NULL ? told(why, name, "is not known")
+                        : twp_fail_text(why, TW_ERR_INVALID,
+                                        "the URI has a value that is not known, or too long for "
+                                        "any token");
+}
+
 /* What p11-kit would let pass: white space is taken out and a %00 ends a value early,
  * both of which could cut a PIN; and a PIN in the path part, where RFC 7512 section 2.3
  * has none and where it ends up in logs with the rest of the name. */
@@ -83,7 +164,7 @@ static tw_err check_text(const char *text, failure *why)
             return twp_fail_text(why, TW_ERR_INVALID, "%s belongs behind a question mark", pins[i]);
         }
     }
-    return TW_OK;
+    return check_names(text, why);
 }
 
 /* p11-kit frees the value without wiping it: keep a copy that is wiped. */
@@ -143,9 +224,7 @@ tw_err twp_uri_parse(token_uri *out, const char *text, failure *why)
         err = twp_fail_text(why, TW_ERR_INVALID, "not a PKCS #11 URI: %s",
                             p11_kit_uri_message(result));
     } else if (p11_kit_uri_any_unrecognized(out->uri)) {
-        err = twp_fail_text(why, TW_ERR_INVALID,
-                            "the URI has an attribute that is not known, or a "
-                            "value that is too long for any token");
+        err = unrecognized(text, why);
     } else {
         err = take_pin_value(out, why);
     }

@@ -11,8 +11,9 @@
  * that holds the key for another one (tw_pending_supply), which calls decap.
  *
  * Every public struct that may grow begins with its own size, sizeof it as the
- * caller was compiled; zero is TW_ERR_INVALID, a member beyond it counts as
- * absent. Until 1.0 a release that changes a public struct changes the soname.
+ * caller was compiled; zero is TW_ERR_INVALID, as may be a size that no release
+ * had; a member beyond it counts as absent. Until 1.0 a release that changes a
+ * public struct changes the soname.
  *
  * On any error every ** output is NULL and every *out_len is 0, except that
  * with TW_ERR_SPACE *out_len is the size needed.

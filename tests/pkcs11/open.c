@@ -109,6 +109,25 @@ Test(open, refuses_what_is_no_uri)
     }
 }
 
+/* Of two p11-kit takes the last: the PIN may be another token's. */
+Test(open, says_which_attribute_of_a_uri_it_does_not_take)
+{
+    static const struct {
+        const char *uri, *says;
+    } bad[] = {
+        {"pkcs11:token=other;token=hpke?pin-value=" STAND_PIN, ": token= is in the URI twice"},
+        {"pkcs11:id=%01;object=a&b;id=%02?pin-value=" STAND_PIN, ": id= is in the URI twice"},
+        {"pkcs11:token=hpke?pin-value=1&pin-value=" STAND_PIN, ": pin-value= is in the URI twice"},
+        {"pkcs11:token=hpke;x-mine=1?pin-value=" STAND_PIN, ": x-mine= is not known"},
+    };
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        must_open(TW_ERR_INVALID, bad[i].uri);
+        must_event(&s, TW_ERR_INVALID, NULL, 0, bad[i].says);
+    }
+    must_open(TW_OK, "pkcs11:token=hpke?x-mine=1&x-mine=2&pin-value=" STAND_PIN);
+}
+
 Test(open, refuses_bad_arguments_without_an_event)
 {
     tw_token_options options = s.options;
