@@ -241,6 +241,10 @@ int options_parse(const verb *v, int argc, char **argv, options *o)
                            argc - optind == 1 ? "" : "s");
     }
     o->input = or_stream(argc > optind ? argv[optind] : NULL);
+    if (o->token != NULL && o->output != NULL && or_stream(o->output) == NULL) {
+        return usage_error("expected a file for the public key after -o, came standard output, "
+                           "where the new key's URI goes");
+    }
     o->output = or_stream(o->output);
     return check_format(o);
 }

@@ -46,6 +46,7 @@ class Usage(Case):
             ["keygen", "--token", "pkcs11:token=hpke", "--id", ""],
             ["keygen", "--token", "pkcs11:token=hpke", "--id", "00" * 65],
             ["keygen", "--token", "pkcs11:token=hpke;object=x"],
+            ["keygen", "--token", "pkcs11:token=hpke", "-o", "-"],
             ["keygen", "--token", "pkcs11:id=%01;token=hpke"],
             ["config"], ["config", "--key", "key", "--public", "key"],
             ["config", "--show", "config", "--bare"], ["config", "--key", "key", "--suite", "x"],
