@@ -102,15 +102,16 @@ static const struct {
     {ABOUT_KEY, TW_ERR_KEY,
      "expected a usable key pair, came one whose halves do not match; make another"},
     {ABOUT_PUBLIC, TW_ERR_FORMAT,
-     "expected a public key in PEM (SubjectPublicKeyInfo), came something else; convert it"},
+     "expected a public key in PEM (SubjectPublicKeyInfo), came something else; convert it, or "
+     "give a certificate by --certificate"},
     {ABOUT_PUBLIC, TW_ERR_INVALID,
      "expected a key of P-256, P-384, P-521, X25519 or X448, came another kind; use one of these"},
     {ABOUT_PUBLIC, TW_ERR_KEY,
      "expected a point of its curve, came one that no private key should meet; ask its owner for "
      "another"},
     {ABOUT_CERTIFICATE, TW_ERR_FORMAT,
-     "expected a certificate (X.509, PEM or DER), came something else; check the path, or convert "
-     "it"},
+     "expected a certificate (X.509, PEM or DER), came something else; check the path, convert "
+     "it, or give a public key by --public"},
     {ABOUT_CERTIFICATE, TW_ERR_INVALID,
      "expected a certificate of a key of P-256, P-384, P-521, X25519 or X448, came one of another "
      "kind; ask its owner for one of these"},

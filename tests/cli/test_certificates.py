@@ -119,6 +119,9 @@ class Sealing(Case):
             self.run_twoway("config", "--certificate", name, code=NO_INPUT)
         self.run_twoway("config", "--certificate", "none", code=NO_INPUT)
         self.write("cert", pem(certificate(self.spki("p256", "other"))))
+        for args, said in ((["config", "--public", "cert"], "by --certificate"),
+                           (["config", "--certificate", "public"], "by --public")):
+            self.assertIn(said, self.run_twoway(*args, code=NO_INPUT).err)
         for args in (["config", "--show", "cert"], ["config", "--public", "cert"],
                      ["accept", "--key", "key", "--config", "cert"]):
             self.run_twoway(*args, code=NO_INPUT)
