@@ -2,6 +2,7 @@
 #include "join.h"
 
 #include <signal.h>
+#include <stdlib.h>
 
 /*
  * The members of a joined key. One that failed is set aside and looked after by a thread of its
@@ -11,7 +12,76 @@
 enum {
     PROBE_MS = 100,
     MOST_PROBE_MS = 2000,
+    EXIT_WAITS_MS = 500, /* then a token hangs */
 };
+
+/* --- The end of the process. exit() runs what modules and libcrypto have registered, and so frees
+ * what a prober in a call works with: it is waited for, and none makes another call. ----------- */
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t idle;
+    atomic_ullong process; /* whose probers these are */
+    size_t calling;
+    bool over;
+} ending;
+
+/* Under the process's lock, before there is a prober. */
+static void ending_here(void)
+{
+    if (atomic_load(&ending.process) != twp_process()) {
+        pthread_mutex_init(&ending.lock, NULL);
+        twp_cond_init(&ending.idle);
+        ending.calling = 0;
+        ending.over = false;
+        atomic_store(&ending.process, twp_process());
+    }
+}
+
+static void at_exit(void)
+{
+    struct timespec until = twp_time_in(EXIT_WAITS_MS);
+    bool first;
+
+    if (atomic_load(&ending.process) != twp_process()) {
+        return; /* a child, in which none was started */
+    }
+    pthread_mutex_lock(&ending.lock);
+    first = !ending.over;
+    ending.over = true;
+    while (first && ending.calling > 0 &&
+           pthread_cond_timedwait(&ending.idle, &ending.lock, &until) == 0) {
+    }
+    pthread_mutex_unlock(&ending.lock);
+}
+
+/* When the member's module is there: what was registered last runs first. */
+static void watch_exit(void)
+{
+    twp_process_lock();
+    ending_here();
+    twp_process_unlock();
+    (void)atexit(at_exit);
+}
+
+static bool call_begins(void)
+{
+    bool going_on;
+
+    pthread_mutex_lock(&ending.lock);
+    going_on = !ending.over;
+    ending.calling += going_on ? 1 : 0;
+    pthread_mutex_unlock(&ending.lock);
+    return going_on;
+}
+
+static void call_ends(void)
+{
+    pthread_mutex_lock(&ending.lock);
+    ending.calling--;
+    pthread_cond_broadcast(&ending.idle);
+    pthread_mutex_unlock(&ending.lock);
+}
 
 /* --- A member's key. -------------------------------------------------------------------------- */
 
@@ -42,6 +112,7 @@ tw_err twp_member_open(member *m)
     tw_err err = m->token->module == NULL ? twp_token_arrive(m->token) : TW_OK;
 
     if (err == TW_OK) {
+        watch_exit();
         err = find(m, &key);
         if (err != TW_OK) {
             twp_token_leave(m->token);
@@ -95,8 +166,11 @@ static void *probe(void *arg)
 {
     member *m = arg;
     unsigned ms = PROBE_MS;
+    bool done = false;
 
-    while (pause_for(m->all, ms) && !is_back(m) && !m->lost) {
+    while (!done && pause_for(m->all, ms) && call_begins()) {
+        done = is_back(m) || m->lost;
+        call_ends();
         ms = 2 * ms < MOST_PROBE_MS ? 2 * ms : MOST_PROBE_MS;
     }
     return NULL;
@@ -135,6 +209,7 @@ void twp_member_aside(member *m, tw_err err)
 void twp_joined_forget(joined *j)
 {
     twp_process_lock();
+    ending_here();
     if (atomic_load(&j->process) != twp_process()) {
         pthread_mutex_init(&j->lock, NULL);
         twp_cond_init(&j->stop);
