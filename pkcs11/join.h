@@ -17,7 +17,8 @@ typedef struct member {
     size_t in_flight;
     struct timespec hangs; /* unless an operation has ended by then */
     pthread_t prober;
-    bool probed; /* there is such a thread to join */
+    bool probed;  /* there is such a thread to join */
+    bool watched; /* exit waits for it */
 } member;
 
 struct joined {

@@ -112,7 +112,10 @@ tw_err twp_member_open(member *m)
     tw_err err = m->token->module == NULL ? twp_token_arrive(m->token) : TW_OK;
 
     if (err == TW_OK) {
-        watch_exit();
+        if (!m->watched) { /* a probe of one that is not there comes here again and again */
+            m->watched = true;
+            watch_exit();
+        }
         err = find(m, &key);
         if (err != TW_OK) {
             twp_token_leave(m->token);
