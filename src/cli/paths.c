@@ -15,7 +15,7 @@
 
 #include "cli.h"
 
-enum { FIXED_PLACES = 14 }; /* those that are not counted by --to */
+enum { FIXED_PLACES = 15 }; /* those that are not counted by --to */
 
 typedef struct place {
     const char *option;
@@ -153,11 +153,16 @@ static void add_many(places *all, const options *o)
     }
 }
 
+static const char standard_output[] = "standard output";
+
 static void collect(places *all, const options *o)
 {
     const bool many = o->verb->bit == VERB_REQUEST && o->encap != NULL;
+    const bool prints =
+        o->output == NULL || (o->token != NULL && standard_descriptor(o->output) < 0);
 
     add(all, "-o", o->output, true);
+    add(all, standard_output, prints ? "/dev/stdout" : NULL, true);
     add(all, "IN", o->input, false);
     add(all, "--key", o->key != NULL && !is_uri(o->key) ? o->key : NULL, false);
     add(all, "--public", o->public_file, false);
@@ -180,10 +185,11 @@ static void collect(places *all, const options *o)
 
 static bool clash(const place *a, const place *b)
 {
-    const bool replaced_input = strcmp(a->option, "-o") == 0 && strcmp(b->option, "IN") == 0;
+    const bool is_output = strcmp(a->option, "-o") == 0 || a->option == standard_output;
 
-    return (a->writes || b->writes) && !replaced_input && a->comparable && b->comparable &&
-           a->device == b->device && a->inode == b->inode && strcmp(a->name, b->name) == 0;
+    return (a->writes || b->writes) && !(is_output && strcmp(b->option, "IN") == 0) &&
+           a->comparable && b->comparable && a->device == b->device && a->inode == b->inode &&
+           strcmp(a->name, b->name) == 0;
 }
 
 static int compare(const places *all)

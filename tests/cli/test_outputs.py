@@ -162,6 +162,20 @@ class Places(Case):
         self.assertEqual(done.returncode, NO_CREATE, done.stderr)
         self.assertEqual(self.path("in").stat().st_size, size)
 
+    def test_what_standard_output_is_sent_to_is_a_file_of_the_command(self):
+        self.path("many").mkdir()
+        for other, name, args in (("--exchange", "same", ["--exchange", "same"]),
+                                  ("--encap", "many/1.encap", ["--encap", "many"])):
+            with self.subTest(args=args):
+                with open(self.path(name), "wb") as out:
+                    done = subprocess.run([TWOWAY, "request", "--to", "config", *args, "--force",
+                                           "in"], cwd=self.dir, stdout=out, stderr=subprocess.PIPE,
+                                          check=False)
+                self.assertEqual(done.returncode, USAGE, done.stderr)
+                self.assertIn(f"different files for standard output and {other}, ".encode(),
+                              done.stderr)
+                self.assertEqual(self.read(name), b"")
+
     def test_behind_a_symbolic_link_the_file_is_replaced(self):
         os.mkdir(self.path("sub"))
         self.write("sub/real", b"before")
