@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -62,12 +63,17 @@ static int take_name(const char *temporary, const char *path, const char *spare,
     return errnum;
 }
 
+/* A folder that is there by now is nobody's to replace, though two names can be traded for it. */
 int appear_over(const char *temporary, const char *path, const char *spare,
                 const char *volatile *aside)
 {
+    struct stat st;
     bool linked;
     int errnum;
 
+    if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        return EISDIR;
+    }
     if (renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_EXCHANGE) == 0) {
         *aside = temporary;
         return 0;

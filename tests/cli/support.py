@@ -67,7 +67,8 @@ class Case(unittest.TestCase):
         return run
 
     def start(self, *args, **options):
-        return subprocess.Popen([TWOWAY, *args], cwd=self.dir, env=self.env, **options)
+        return subprocess.Popen([options.pop("command", TWOWAY), *args], cwd=self.dir,
+                                env=self.env, **options)
 
     def check_run(self, args, run, code):
         said = f"{' '.join(map(str, args))}\nexit {run.code}\n{run.err}"

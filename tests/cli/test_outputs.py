@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import resource
+import shutil
 import signal
 import stat
 import subprocess
@@ -193,6 +194,23 @@ class Places(Case):
     def test_places_that_cannot_be(self):
         for place in ("none/out", ".", "in/out", "/proc/out"):
             self.request("-o", place, "in", code=NO_CREATE)
+
+    def test_a_folder_that_someone_made_meanwhile_stays(self):
+        for lacks in LACKS:
+            with self.subTest(lacks=lacks):
+                self.env["TWOWAY_LACKS"] = lacks
+                process = self.start("request", "--to", "config", "-o", "out", command=FAILING,
+                                     stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+                while not any(".twoway-" in name for name in self.names()):
+                    time.sleep(0.01)
+                self.path("out").mkdir()
+                self.write("out/theirs", b"theirs")
+                _, err = process.communicate(b"x")
+                self.assertEqual(process.returncode, NO_CREATE, err)
+                self.assertIn(b"Is a directory", err)
+                self.check_no_temporaries()
+                self.assertEqual(self.read("out/theirs"), b"theirs")
+                shutil.rmtree(self.path("out"))
 
     def test_a_name_that_ends_with_a_slash_is_refused_before_the_input_is_read(self):
         for place in ("out/", "./out//", "in/"):
