@@ -86,3 +86,14 @@ int appear_over(const char *temporary, const char *path, const char *spare,
     }
     return errno == ENOENT && rename(temporary, path) == 0 ? 0 : errno;
 }
+
+/* By its time too, as some filesystems number a file anew whenever they are asked for it. */
+bool appears_another(const char *path, const struct stat *placed)
+{
+    struct stat st;
+
+    return placed->st_nlink != 0 && lstat(path, &st) == 0 &&
+           (st.st_dev != placed->st_dev || st.st_ino != placed->st_ino) &&
+           (st.st_mtim.tv_sec != placed->st_mtim.tv_sec ||
+            st.st_mtim.tv_nsec != placed->st_mtim.tv_nsec);
+}

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sysexits.h>
 
@@ -228,7 +229,8 @@ int text_flush(void);      /* what was printed to stdout has arrived */
 int appear_new(const char *temporary, const char *path); /* EEXIST: over nothing */
 int appear_over(const char *temporary, const char *path, const char *spare,
                 const char *volatile *aside);
-void tell_left(const char *path, int errnum); /* 0 and ENOENT: nothing is */
+bool appears_another(const char *path, const struct stat *placed); /* than what was put there */
+void tell_left(const char *path, int errnum);                      /* 0 and ENOENT: nothing is */
 void tell_aside(const char *path, const char *aside, int errnum);
 
 void memory_guard(void); /* memory.c: keeps it out of core files and swap, before all else */

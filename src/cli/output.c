@@ -31,7 +31,8 @@ struct output {
     char *name; /* for messages */
     char *path; /* where the file will be; NULL when written directly */
     char *temporary;
-    char *spare; /* the other name that what is replaced may get */
+    char *spare;        /* the other name that what is replaced may get */
+    struct stat placed; /* what was put at `path`; no link: nothing yet, or it is there to stay */
     unsigned flags;
     mode_t mode;
     int fd;
@@ -273,6 +274,9 @@ int output_commit(output *out)
                      ? appear_new(out->temporary, out->path)
                      : appear_over(out->temporary, out->path, out->spare, &out->aside);
         out->doomed = errnum == 0 ? out->path : out->temporary;
+        if (errnum == 0 && lstat(out->path, &out->placed) != 0) {
+            out->placed.st_nlink = 0;
+        }
         interrupts_block(false);
     }
     if (errnum != 0) {
@@ -317,12 +321,15 @@ int output_absent(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode) ? exists(path) : EX_OK;
 }
 
-/* Puts back what was replaced or removes what is doomed; 0, or errno. */
+/* Puts back what was replaced or removes what is doomed; 0, or errno. Where someone else has put a
+ * file meanwhile, that one stays, and what it would have replaced, too, goes. */
 static int undo(const output *out)
 {
     int answer = 0;
 
-    if (out->aside != NULL) {
+    if (appears_another(out->path, &out->placed)) {
+        answer = out->aside != NULL ? unlink(out->aside) : 0;
+    } else if (out->aside != NULL) {
         answer = rename(out->aside, out->path);
     } else if (out->doomed != NULL) {
         answer = out->directory ? rmdir(out->doomed) : unlink(out->doomed);
@@ -355,6 +362,7 @@ void outputs_finish(bool keep)
         if (keep && out->committed) {
             out->doomed = out->aside; /* NULL when nothing was replaced */
             out->aside = NULL;
+            out->placed.st_nlink = 0;
         }
     }
     while (outputs != NULL) {

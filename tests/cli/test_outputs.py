@@ -338,6 +338,29 @@ class States(Case):
                         code=IO_FAILED)
         self.assertEqual(self.names(), before)
 
+    def test_a_state_that_someone_put_in_its_place_stays_when_the_verb_fails(self):
+        sealed = self.run_twoway("request", "--to", "config", "--chunked", "in").out
+        for lacks, *force in ([""], ["flags"], *([lacks, "--force"] for lacks in LACKS)):
+            with self.subTest(lacks=lacks, force=force):
+                self.env["TWOWAY_LACKS"] = lacks
+                if force:
+                    self.write("state", b"before")
+                before = self.names()
+                process = self.start("accept", "--key", "key", "--chunked", "--exchange", "state",
+                                     *force, "-o", "out", command=FAILING, stdin=subprocess.PIPE,
+                                     stderr=subprocess.DEVNULL)
+                process.stdin.write(sealed[:-1])
+                process.stdin.flush()
+                while "state" not in self.names() or self.read("state")[:4] != b"TWX1":
+                    time.sleep(0.01)
+                self.write("theirs", b"theirs")
+                os.replace(self.path("theirs"), self.path("state"))
+                process.communicate()
+                self.assertEqual(process.returncode, REFUSED)
+                self.assertEqual(self.read("state"), b"theirs")
+                self.path("state").unlink()
+                self.assertEqual(self.names(), [name for name in before if name != "state"])
+
     def test_what_force_replaced_comes_back_when_the_verb_fails(self):
         self.write("bad", self.read("req")[:-1])
         self.write("state", b"before")
