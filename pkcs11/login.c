@@ -34,6 +34,8 @@ static refusal *find_refusal(tw_token *t, const char *pin, size_t len)
     return NULL;
 }
 
+#define FEW_TRIES ((CK_FLAGS)(CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY))
+
 enum {
     SHORTEST_PAUSE_MS = 200,
     LONGEST_PAUSE_MS = 60000,
@@ -65,7 +67,7 @@ static void remember_refused(tw_token *t, CK_RV rv, CK_FLAGS flags, const char *
     }
     r->rv = rv;
     r->sent++;
-    r->counted_before = (flags & CKF_USER_PIN_COUNT_LOW) != 0;
+    r->tries = flags & FEW_TRIES;
     r->generation = atomic_load(&t->module->generation);
     r->again = twp_time_in(pause_ms(rv, r->sent));
 }
@@ -154,10 +156,10 @@ static tw_err send_pin(tw_token *t, session *s, CK_USER_TYPE user, CK_FLAGS flag
 /* Whether what C_Login failed with may have been the device's failure alone. Then the PIN is
  * sent once more: at once where one was accepted before, or else to a module that was
  * initialised anew since; and with one accepted before, from then on after each pause. A token
- * that has begun to count has answered. */
+ * that has begun to count, or come to the last try, has answered. */
 static bool may_send_again(const tw_token *t, const refusal *r, CK_FLAGS flags)
 {
-    bool counted = (flags & CKF_USER_PIN_COUNT_LOW) != 0 && !r->counted_before;
+    bool counted = (flags & FEW_TRIES & ~r->tries) != 0;
 
     return twp_rv_judge(r->rv).err != TW_ERR_TOKEN_PIN && !counted &&
            (r->sent < MOST_SENT || (t->accepted && twp_time_passed(&r->again)));

@@ -271,7 +271,7 @@ typedef struct refusal {
     size_t len;
     CK_RV rv; /* CKR_OK: none */
     unsigned sent;
-    bool counted_before;      /* CKF_USER_PIN_COUNT_LOW was set when it was sent */
+    CK_FLAGS tries;           /* of the token's flags, what it said of them as it was sent */
     unsigned long generation; /* of the module then */
     struct timespec again;    /* when a failed device is given another chance */
 } refusal;

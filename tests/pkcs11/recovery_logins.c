@@ -137,27 +137,6 @@ Test(logins, a_device_that_fails_gets_it_again_after_longer_and_longer_pauses)
     finish();
 }
 
-Test(logins, a_token_that_begins_to_count_has_refused_the_pin)
-{
-    fault_script(&s, "C_DeriveKey 1 kill CKR_SESSION_HANDLE_INVALID\n"
-                     "C_GetTokenInfo 2- set CKF_USER_PIN_COUNT_LOW\n"
-                     "C_Login * fail " VENDOR);
-    must_err(TW_ERR_TOKEN_FAILED, tw_key_check(key));
-    must_size(1, logins());
-    must_event(&s, TW_ERR_TOKEN_FAILED, "C_Login", 0x800000a0, "was not sent now");
-    leave();
-}
-
-Test(logins, a_token_that_counted_before_has_not_answered)
-{
-    fault_script(&s, "C_DeriveKey 1 kill CKR_SESSION_HANDLE_INVALID\n"
-                     "C_GetTokenInfo * set CKF_USER_PIN_COUNT_LOW\n"
-                     "C_Login 1 fail CKR_DEVICE_ERROR");
-    must_work();
-    must_size(2, logins());
-    finish();
-}
-
 /* Where no PIN was ever accepted, the module has to begin anew before it gets this one again:
  * and tw_token_open does not restart it. */
 Test(logins, opening_sends_it_once)
