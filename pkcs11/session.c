@@ -23,16 +23,21 @@ void twp_session_close(tw_token *t, session *s)
     s->handle = CK_INVALID_HANDLE;
 }
 
-/* Read-write first: a TPM derives in no other session, and CloudHSM has no other. */
+/* Read-write first: a TPM derives in no other session, and CloudHSM has no other. What fails as
+ * well without that tells more only where it is no wonder that the first did, or a matter of
+ * waiting. */
 static CK_RV open_any(CK_FUNCTION_LIST *fn, CK_SLOT_ID slot, CK_SESSION_HANDLE *out)
 {
     CK_FLAGS serial = CKF_SERIAL_SESSION;
-    CK_RV rv = fn->C_OpenSession(slot, serial | CKF_RW_SESSION, NULL, NULL, out);
+    CK_RV first = fn->C_OpenSession(slot, serial | CKF_RW_SESSION, NULL, NULL, out);
+    CK_RV rv;
 
-    if (rv == CKR_OK || rv == CKR_SESSION_COUNT) {
-        return rv;
+    if (first == CKR_OK || first == CKR_SESSION_COUNT) {
+        return first;
     }
-    return fn->C_OpenSession(slot, serial, NULL, NULL, out) == CKR_OK ? CKR_OK : rv;
+    rv = fn->C_OpenSession(slot, serial, NULL, NULL, out);
+    return rv == CKR_OK || rv == CKR_SESSION_COUNT || first == CKR_TOKEN_WRITE_PROTECTED ? rv
+                                                                                         : first;
 }
 
 static tw_err session_open(tw_token *t, op *o)

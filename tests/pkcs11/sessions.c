@@ -61,10 +61,13 @@ static void a_session_is_read_write_if_it_can_be(void)
     must(s.session == 102);
     end();
     begin();
-    now.answer[0] = CKR_TOKEN_WRITE_PROTECTED;
+    now.answer[0] = CKR_SESSION_READ_ONLY;
     now.answer[1] = CKR_DEVICE_ERROR;
     s.calls = 0;
-    must_err(TW_ERR_TOKEN_POLICY, run(RUN_ONCE, &s)); /* what the first said */
+    must_err(TW_ERR_TOKEN_POLICY, run(RUN_ONCE, &s)); /* what the first said, */
+    now.opened = 0;
+    now.answer[0] = CKR_TOKEN_WRITE_PROTECTED;
+    must_err(TW_ERR_TOKEN_FAILED, run(RUN_ONCE, &s)); /* unless that is of one that only reads */
     must(now.opened == 2 && s.calls == 0);
     must_ok(run(RUN_ONCE, &s)); /* and the handle that came with it was none */
     must(now.opened == 3 && s.session == 103 && now.closed == 0);
@@ -80,6 +83,9 @@ static void a_token_without_a_session_left_has_ours_that_come_back(void)
     now.answer[0] = CKR_SESSION_COUNT;
     must_err(TW_ERR_TOKEN_BUSY, run(RUN_ONCE, &s)); /* it is the only one */
     must(now.opened == 1 && s.calls == 0 && token.size == 1);
+    now.answer[1] = CKR_SESSION_READ_ONLY; /* nor one that only reads */
+    now.answer[2] = CKR_SESSION_COUNT;
+    must_err(TW_ERR_TOKEN_BUSY, run(RUN_ONCE, &s));
     end();
     begin();
     must_ok(twp_pool_take(&token, NULL, &now.spare, &why));
