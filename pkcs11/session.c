@@ -23,21 +23,42 @@ void twp_session_close(tw_token *t, session *s)
     s->handle = CK_INVALID_HANDLE;
 }
 
+static CK_RV open_one(tw_token *t, CK_SLOT_ID slot, CK_FLAGS flags, CK_SESSION_HANDLE *out)
+{
+    CK_RV rv = t->module->fn->C_OpenSession(slot, CKF_SERIAL_SESSION | flags, NULL, NULL, out);
+
+    if (rv != CKR_OK) {
+        *out = CK_INVALID_HANDLE;
+    }
+    return rv;
+}
+
 /* Read-write first: a TPM derives in no other session, and CloudHSM has no other. What fails as
  * well without that tells more only where it is no wonder that the first did, or a matter of
- * waiting. */
-static CK_RV open_any(CK_FUNCTION_LIST *fn, CK_SLOT_ID slot, CK_SESSION_HANDLE *out)
+ * waiting. Where a session is had that only reads, that failure may have passed by now. */
+static CK_RV open_any(tw_token *t, CK_SLOT_ID slot, session *s)
 {
-    CK_FLAGS serial = CKF_SERIAL_SESSION;
-    CK_RV first = fn->C_OpenSession(slot, serial | CKF_RW_SESSION, NULL, NULL, out);
-    CK_RV rv;
+    bool reads = (t->info.flags & CKF_WRITE_PROTECTED) != 0;
+    CK_RV first = open_one(t, slot, CKF_RW_SESSION, &s->handle), rv;
+    CK_SESSION_HANDLE wide;
 
+    s->narrow = false;
     if (first == CKR_OK || first == CKR_SESSION_COUNT) {
         return first;
     }
-    rv = fn->C_OpenSession(slot, serial, NULL, NULL, out);
-    return rv == CKR_OK || rv == CKR_SESSION_COUNT || first == CKR_TOKEN_WRITE_PROTECTED ? rv
-                                                                                         : first;
+    rv = open_one(t, slot, 0, &s->handle);
+    if (reads || first == CKR_TOKEN_WRITE_PROTECTED || rv == CKR_SESSION_COUNT) {
+        return rv;
+    }
+    if (rv != CKR_OK) {
+        return first;
+    }
+    s->narrow = open_one(t, slot, CKF_RW_SESSION, &wide) != CKR_OK;
+    if (!s->narrow) {
+        (void)t->module->fn->C_CloseSession(s->handle);
+        s->handle = wide;
+    }
+    return CKR_OK;
 }
 
 static tw_err session_open(tw_token *t, op *o)
@@ -51,10 +72,8 @@ static tw_err session_open(tw_token *t, op *o)
     pthread_mutex_lock(&t->lock);
     slot = t->slot;
     pthread_mutex_unlock(&t->lock);
-    s->handle = CK_INVALID_HANDLE;
-    rv = open_any(t->module->fn, slot, &s->handle);
+    rv = open_any(t, slot, s);
     if (rv != CKR_OK) {
-        s->handle = CK_INVALID_HANDLE;
         return twp_fail_rv(o->line.why, "C_OpenSession", rv);
     }
     err = twp_session_login(t, o);
@@ -133,6 +152,19 @@ static tw_err begin(tw_token *t, op *o)
     return TW_OK;
 }
 
+/* No policy of the token's: opening another session may have failed for a moment. */
+static tw_err judge_narrow(const op *o, tw_err err)
+{
+    failure *why = o->line.why;
+
+    if (err == TW_OK || why->rv != CKR_SESSION_READ_ONLY || !o->session->narrow) {
+        return err;
+    }
+    twp_fail_add(why, "or it opened no session that may write, though it is not");
+    why->loss = LOSS_SESSION;
+    return why->err = TW_ERR_TOKEN_FAILED;
+}
+
 static tw_err attempt_once(tw_token *t, tw_err (*fn)(op *o, void *arg), void *arg, attempt *a,
                            failure *why)
 {
@@ -143,7 +175,7 @@ static tw_err attempt_once(tw_token *t, tw_err (*fn)(op *o, void *arg), void *ar
         return err;
     }
     a->before = o.session->era;
-    err = fn(&o, arg);
+    err = judge_narrow(&o, fn(&o, arg));
     if (o.broken || (err != TW_OK && why->loss > LOSS_HANDLE)) {
         twp_session_close(t, o.session);
     }

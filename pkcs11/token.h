@@ -260,6 +260,7 @@ bool twp_era_passed(tw_token *t, const era *e); /* but for its logins */
 /* A place in the pool; what is of an older era is opened anew before its next use. */
 typedef struct session {
     CK_SESSION_HANDLE handle; /* CK_INVALID_HANDLE: not open */
+    bool narrow; /* it only reads, though the token is not said to be write-protected */
     era era;
     struct session *next; /* in the idle list */
 } session;
