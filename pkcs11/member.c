@@ -105,6 +105,19 @@ static bool asks_in_vain(const tw_token *t, unsigned long long logins_before, tw
                : err == TW_ERR_TOKEN_PIN && sent && twp_pin_asked(&t->opt, &t->uri);
 }
 
+/* A PIN's try may be the cost of each more, or a person's. None is where there was no PIN to send:
+ * its file may come yet. */
+static bool is_over(const member *m, unsigned long long logins_before, tw_err err)
+{
+    const tw_token *t = m->token;
+
+    bool unsent = atomic_load(&t->counters.logins) == logins_before &&
+                  twp_pin_given(&t->opt, &t->uri) && !twp_pin_asked(&t->opt, &t->uri);
+
+    return (err == TW_ERR_TOKEN_PIN && !unsent) || err == TW_ERR_TOKEN_POLICY ||
+           err == TW_ERR_KEY || err == TW_ERR_INVALID || asks_in_vain(t, logins_before, err);
+}
+
 tw_err twp_member_open(member *m)
 {
     unsigned long long logins = atomic_load(&m->token->counters.logins);
@@ -125,8 +138,7 @@ tw_err twp_member_open(member *m)
     m->key = key;
     m->err = err;
     m->aside = err != TW_OK;
-    m->lost = err == TW_ERR_TOKEN_PIN || err == TW_ERR_TOKEN_POLICY || err == TW_ERR_KEY ||
-              err == TW_ERR_INVALID || (m->aside && asks_in_vain(m->token, logins, err));
+    m->lost = m->aside && is_over(m, logins, err);
     pthread_mutex_unlock(&m->all->lock);
     return err;
 }

@@ -160,6 +160,26 @@ static void a_person_is_not_asked_for_a_refused_pin_again(void)
     must_size(3, atomic_load(&typed));
 }
 
+/* A try costs nothing where there is no PIN to send, and a secret may come later than its user. */
+static void a_pin_file_may_come_later(void)
+{
+    char path[128], uri[256];
+    size_t before;
+
+    join_begin(&j, true);
+    (void)snprintf(path, sizeof(path), "%s/pin", j.s.dir);
+    (void)snprintf(uri, sizeof(uri), "pkcs11:token=hpke;object=a?pin-source=%s", path);
+    j.members[0].uri = uri;
+    before = fault_count("C_Login");
+    must_ok(tw_token_join(j.members, 2, &j.key));
+    must_err(TW_ERR_TOKEN_PIN, join_state(&j, 0));
+    must_ok(use_both());
+    must_size(before, fault_count("C_Login"));
+    write_file(path, STAND_PIN "\n");
+    join_wait_until(&j, 0, TW_OK);
+    must_size(before + 1, fault_count("C_Login"));
+}
+
 int main(void)
 {
     static void (*const tests[])(void) = {
@@ -167,6 +187,7 @@ int main(void)
         a_program_that_ends_waits_for_one,
         signals_are_the_programs,
         a_person_is_not_asked_for_a_refused_pin_again,
+        a_pin_file_may_come_later,
     };
     size_t count = sizeof(tests) / sizeof(tests[0]);
 
