@@ -211,7 +211,7 @@ tw_err twp_pin_get(const settings *s, const token_uri *u, const char *label,
     *len = 0;
     *facts = (pin_facts){0};
     if (twp_pin_asked(s, u)) {
-        facts->attended = true;
+        facts->attended = !s->pin_unattended;
         err = from_callback(s, label, buf, len, why);
     } else if (source != NULL) {
         err = from_source(source, buf, len, facts, why);

@@ -88,7 +88,7 @@ char *twp_uri_format(const CK_TOKEN_INFO *info, const CK_ATTRIBUTE *label, const
 
 /* twp_pin_get asks the sources in their order. The caller wipes `buf`. */
 typedef struct pin_facts {
-    bool attended;    /* it came from the callback, where a person may be */
+    bool attended;    /* it came from the callback, where a person is */
     bool open_to_all; /* it is in a file that everybody may read or change */
 } pin_facts;
 tw_err twp_pin_get(const settings *s, const token_uri *u, const char *label,

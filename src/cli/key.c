@@ -63,6 +63,7 @@ tw_token_options token_options(const options *o)
         .module = o->module,
         .pin = pin_supply,
         .pin_first = o->pin_source != NULL,
+        .pin_unattended = o->pin_source != NULL && strcmp(o->pin_source, "ask") != 0,
         .never_export_dh = o->never_export_dh,
         .event = on_token_event,
         .arg = (void *)(uintptr_t)o, /* only read */

@@ -141,6 +141,20 @@ class Pins(CardCase):
         self.assertNotIn(b"Lion", t.seen)
         self.assertRegex((self.tokens / "report").read_text(), r"(?m)^refused PINs sent again\s+0$")
 
+    def test_the_last_try_is_left_to_a_person(self):
+        self.env["OTHER_PIN"] = PIN
+        self.script("C_GetTokenInfo * set CKF_USER_PIN_FINAL_TRY")
+        for source in ("pin", "env:OTHER_PIN"):
+            with self.subTest(source=source):
+                run = self.run_twoway(*self.accept, "--pin-source", source, code=NOT_PERMITTED)
+                self.assertIn("one more wrong PIN locks the token", run.err)
+        for source in ([], ["--pin-source", "ask"]):
+            with self.subTest(source=source):
+                t = self.terminal(*self.ask, *source)
+                t.expect(b"PIN for token 'hpke': ")
+                t.type(PIN.encode() + b"\n")
+                self.must_open(t)
+
     def test_a_pin_pad_is_left_to_the_token(self):
         """No PIN is asked for or taken from anywhere; the hint says where it waits."""
         self.script("C_GetTokenInfo * set CKF_PROTECTED_AUTHENTICATION_PATH",

@@ -67,6 +67,11 @@ Test(pins, spends_the_last_try_only_with_a_person)
     must_event(&s, TW_ERR_TOKEN_PIN, NULL, 0, "one more wrong PIN");
     must_size(0, shim_state()->logins);
     s.options.pin = give_pin;
+    s.options.pin_unattended = true;
+    must_err(TW_ERR_TOKEN_PIN, tw_token_open(stand_uri_without_pin(&s, ""), &s.options, &token));
+    must_event(&s, TW_ERR_TOKEN_PIN, NULL, 0, "one more wrong PIN");
+    must_size(0, shim_state()->logins);
+    s.options.pin_unattended = false;
     must_ok(tw_token_open(stand_uri_without_pin(&s, ""), &s.options, &token));
     must_size(1, shim_state()->logins);
     finish(NULL);
