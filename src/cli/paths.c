@@ -23,6 +23,7 @@ typedef struct place {
     const char *name; /* "" for a file that is there, else its name in the folder below */
     dev_t device;
     ino_t inode;
+    int descriptor; /* that was open before, else -1 */
     bool writes;
     bool comparable; /* a regular file, or none yet in a folder that is there */
 } place;
@@ -50,6 +51,7 @@ static bool identify(place *p)
     struct stat st;
 
     p->name = "";
+    p->descriptor = standard_descriptor(p->path);
     if (stat(p->path, &st) == 0) {
         p->comparable = S_ISREG(st.st_mode);
     } else if (errno == ENOENT) {
@@ -183,10 +185,14 @@ static void collect(places *all, const options *o)
     add(all, "--exchange", o->exchange, (o->verb->bit & (VERB_REQUEST | VERB_ACCEPT)) != 0);
 }
 
+/* On one descriptor that was open before two outputs would mix, whatever is behind it. */
 static bool clash(const place *a, const place *b)
 {
     const bool is_output = strcmp(a->option, "-o") == 0 || a->option == standard_output;
 
+    if (a->writes && b->writes && a->descriptor >= 0 && a->descriptor == b->descriptor) {
+        return true;
+    }
     return (a->writes || b->writes) && !(is_output && strcmp(b->option, "IN") == 0) &&
            a->comparable && b->comparable && a->device == b->device && a->inode == b->inode &&
            strcmp(a->name, b->name) == 0;

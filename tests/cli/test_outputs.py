@@ -177,6 +177,17 @@ class Places(Case):
                               done.stderr)
                 self.assertEqual(self.read(name), b"")
 
+    def test_no_secret_goes_where_the_message_does(self):
+        self.request("-o", "req", "in")
+        for args in (["request", "--to", "config", "--exchange", "/dev/stdout", "in"],
+                     ["accept", "--key", "key", "--exchange", "/dev/fd/1", "req"],
+                     ["accept", "--key", "key", "--exchange", "/dev/fd/1", "-o", "/dev/stdout",
+                      "req"]):
+            with self.subTest(args=args):
+                run = self.run_twoway(*args, "--force", code=USAGE)
+                self.assertIn("different files for ", run.err)
+                self.assertEqual(run.out, b"")
+
     def test_behind_a_symbolic_link_the_file_is_replaced(self):
         os.mkdir(self.path("sub"))
         self.write("sub/real", b"before")
