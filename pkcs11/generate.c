@@ -71,6 +71,24 @@ static tw_err attempt_pair(op *o, void *arg)
     return twp_pair_attempt(o, arg);
 }
 
+enum {
+    RESTARTS_APART_MS = 500, /* of one module */
+};
+
+/* What fails for good is mended by a restart, unless there was one just now: then by the next. */
+static tw_err run_patiently(tw_token *token, tw_err (*fn)(op *o, void *arg), pair_request *r,
+                            failure *why)
+{
+    const struct timespec pause = {.tv_nsec = RESTARTS_APART_MS * 1000000L};
+    tw_err err = twp_token_run(token, RUN_RETRY, fn, r, why);
+
+    if (err == TW_ERR_TOKEN_FAILED) {
+        nanosleep(&pause, NULL);
+        err = twp_token_run(token, RUN_RETRY, fn, r, why);
+    }
+    return err;
+}
+
 /* Twice might make two. Where the session died amid the work, its leftovers go by another, as does
  * what a device made that said it failed, or half of it; and tpm2-pkcs11 lets a key go that did not
  * derive once it is initialised anew, giving others its handle meanwhile. */
@@ -80,7 +98,7 @@ static tw_err make_once(tw_token *token, pair_request *r, failure *why)
     tw_err err = twp_token_run(token, RUN_ONCE, attempt_pair, r, why);
 
     if (err != TW_OK && (r->left || r->unsure || why->loss != LOSS_NONE) &&
-        twp_token_run(token, RUN_RETRY, sweep, r, &other) != TW_OK) {
+        run_patiently(token, sweep, r, &other) != TW_OK) {
         twp_fail_add(why, "what was made of the key could not be removed again");
         r->left = r->unsure = false; /* nor is another made beside it */
     }
@@ -106,26 +124,13 @@ static bool valid(const tw_token *token, const pair_request *r)
 
 /* --- With CKA_DERIVE_TEMPLATE, where the token takes it. -------------------------------------- */
 
-enum {
-    RESTARTS_APART_MS = 500, /* of one module */
-};
-
-/* From the first way on. What failed for good is restarted by looking around, unless that was done
- * just now. */
+/* From the first way on. */
 static tw_err anew(tw_token *token, pair_request *r, failure *why)
 {
-    const struct timespec pause = {.tv_nsec = RESTARTS_APART_MS * 1000000L};
-    tw_err err;
-
     r->passing = r->asked_again = r->unproven = false;
     r->next = 0;
     r->best = (failure){0};
-    err = twp_token_run(token, RUN_RETRY, check_free, r, why);
-    if (err == TW_ERR_TOKEN_FAILED) {
-        nanosleep(&pause, NULL);
-        err = twp_token_run(token, RUN_RETRY, check_free, r, why);
-    }
-    return err;
+    return run_patiently(token, check_free, r, why);
 }
 
 static tw_err make_again(tw_token *token, pair_request *r, failure *why)
@@ -200,7 +205,7 @@ tw_err twp_pair_remove(tw_token *token, pair_request *r, failure *why)
 {
     twp_key_free(r->key);
     r->key = NULL;
-    return twp_token_run(token, RUN_RETRY, sweep, r, why);
+    return run_patiently(token, sweep, r, why);
 }
 
 /* --- One at a time of a name: two would both find it free, and one that fails would sweep away

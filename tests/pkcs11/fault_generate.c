@@ -305,6 +305,25 @@ Test(making, what_goes_only_after_a_restart_costs_one)
     finish(key);
 }
 
+/* tpm2-pkcs11 does not make the first, nor lets the second go, and both are asked for again, before
+ * there was time for another restart. */
+Test(making, what_goes_only_after_another_restart_waits_for_that)
+{
+    size_t before = fault_count("C_Finalize");
+    tw_key *key;
+
+    fault_script(&s, "C_GenerateKeyPair * refuse CKA_SIGN CKR_GENERAL_ERROR\n"
+                     "C_DeriveKey * key CKA_DECRYPT=01 0x182\n"
+                     "C_DestroyObject 1-4 fail CKR_FUNCTION_FAILED\n"
+                     "C_DestroyObject 7-12 fail CKR_FUNCTION_FAILED");
+    must_ok(make(&key));
+    must_no_event(&s);
+    must_size(before + 2, fault_count("C_Finalize"));
+    session = raw_session(&s, fn);
+    must_size(2, objects());
+    finish(key);
+}
+
 /* DEVICE_REMOVED is no reason to ask otherwise: it shows that the word was said. */
 Test(making, under_a_policy_what_is_derived_is_said_to_stay_inside)
 {
