@@ -353,5 +353,6 @@ int main(int argc, char **argv)
     if (argc != 3) {
         errx(WRONG_ARGUMENT, "usage: %s SOCKET KEY-URI", argv[0]);
     }
+    (void)signal(SIGPIPE, SIG_IGN); /* as twoway/pkcs11.h says: the module may write to a socket */
     return serve(argv[1], argv[2]);
 }

@@ -114,6 +114,11 @@ def resident_kib(pid):
     return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
 
 
+def ignores(pid, number):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(re.search(r"SigIgn:\s+(\w+)", status)[1], 16) >> (number - 1) & 1
+
+
 class Length(unittest.TestCase):
     def test_a_server_is_forty_lines_of_code(self):
         """What README says; comments, blank lines, sockets and processes apart."""
@@ -122,6 +127,18 @@ class Length(unittest.TestCase):
             code = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
             lines = [line for line in code.splitlines() if line.strip()]
             self.assertLessEqual(len(lines), 40, name)
+
+
+class Signals(ServerCase):
+    def test_no_broken_connection_of_a_module_ends_a_process(self):
+        """As p11-kit's client has one when the server of a remote token dies."""
+        for example in ("event_loop", "prefork", "key_process"):
+            self.serve(example)
+            self.ask(self.request(b"", *["--chunked"] * (example == "event_loop"))[0])
+            for pid in {self.server.pid} | children_of(self.server):
+                self.assertTrue(ignores(pid, signal.SIGPIPE), example)
+            self.stop()
+            self.path("socket").unlink()
 
 
 class EventLoop(ServerCase):
