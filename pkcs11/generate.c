@@ -244,15 +244,21 @@ static bool begin_work(pair_request *r)
     return other == NULL;
 }
 
+/* A child that was forked in the PIN's callback may come back into its parent's call, which is not
+ * in the child's own list; and what it inherited of the parent's is nobody's. */
 static void end_work(const pair_request *r)
 {
     pair_request **at = &working;
 
     twp_process_lock();
-    while (*at != r) {
-        at = &(*at)->beside;
+    if (working_in == twp_process()) {
+        while (*at != NULL && *at != r) {
+            at = &(*at)->beside;
+        }
+        if (*at != NULL) {
+            *at = r->beside;
+        }
     }
-    *at = r->beside;
     twp_process_unlock();
 }
 

@@ -122,3 +122,70 @@ Test(fork, a_grandchild_does_the_same)
 {
     must_go_on(fork_again);
 }
+
+/* --- A PIN's callback that forks, and a child that comes back into its parent's call. --------- */
+
+static tw_token *asking;
+static pid_t parent;
+static bool child_makes_one;
+
+static tw_err make(tw_token *of, const char *label)
+{
+    tw_key *made = NULL;
+    tw_err err = tw_token_generate(of, TW_KEM_P256_HKDF_SHA256, label, NULL, 0, &made);
+
+    tw_key_free(made);
+    return err;
+}
+
+static tw_err give_pin_and_fork(void *arg, const char *label, char *buf, size_t cap, size_t *len)
+{
+    pid_t pid = asking != NULL && getpid() == parent ? fork() : -1;
+    int status;
+
+    (void)arg;
+    (void)label;
+    (void)cap;
+    if (pid == 0 && child_makes_one && make(token, "the child's") != TW_OK) {
+        _exit(1);
+    }
+    if (pid > 0) {
+        must(waitpid(pid, &status, 0) == pid);
+        must_size(0, (size_t)status);
+    }
+    *len = strlen(STAND_PIN);
+    memcpy(buf, STAND_PIN, *len);
+    return TW_OK;
+}
+
+/* What the call answers in the child does not matter: nothing may crash, and all else go on. */
+static void must_go_on_after_a_call_in_both(void)
+{
+    CK_FUNCTION_LIST *fn = stand_raw(&s);
+    CK_SESSION_HANDLE session = raw_session(&s, fn);
+
+    parent = getpid();
+    s.options.pin = give_pin_and_fork;
+    must_ok(tw_token_open(stand_uri_without_pin(&s, ""), &s.options, &asking));
+    must(fn->C_Logout(session) == CKR_OK);
+    (void)make(asking, "the call's"); /* in the child, too */
+    if (getpid() != parent) {
+        _exit(make(token, "after it") == TW_OK ? 0 : 2);
+    }
+    must_ok(make(token, "the parent's"));
+    must(fn->C_CloseSession(session) == CKR_OK);
+    tw_token_free(asking);
+    tw_key_free(key);
+    tw_token_free(token);
+}
+
+Test(fork, a_child_that_made_a_key_amid_its_parents_call_comes_back_into_that)
+{
+    child_makes_one = true;
+    must_go_on_after_a_call_in_both();
+}
+
+Test(fork, so_does_one_that_made_none)
+{
+    must_go_on_after_a_call_in_both();
+}
