@@ -115,7 +115,7 @@ class Pin(TerminalMixin, TokenCase):
     def test_an_empty_or_wrong_one_is_77(self):
         for typed in (b"\n", b"Lion-55-guess\n", b"\x04", b"x" * 300 + b"\n"):
             t = self.terminal(*self.accept)
-            t.expect(b"PIN for token")
+            t.expect(b"PIN for token 'hpke': ")
             t.type(typed)
             self.assertEqual(t.wait(), NOT_PERMITTED)
             self.assertTrue(t.echoes())
