@@ -232,12 +232,17 @@ static void seal_content(bare_rest *r, const uint8_t *nonce)
     must(EVP_CIPHER_CTX_ctrl(r->aead, EVP_CTRL_AEAD_GET_TAG, sizeof(tag), tag) == 1);
 }
 
+void bare_rest_keys(bare_rest *r)
+{
+    hmacs(r, r->kem, KEM_HMACS);
+    hmacs(r, r->suite, SCHEDULE_HMACS);
+}
+
 void bare_rest_run(bare_rest *r, bool answer)
 {
     uint8_t nonce[16] = {0};
 
-    hmacs(r, r->kem, KEM_HMACS);
-    hmacs(r, r->suite, SCHEDULE_HMACS);
+    bare_rest_keys(r);
     seal_content(r, nonce);
     if (answer) {
         must(RAND_bytes(nonce, sizeof(nonce)) == 1);

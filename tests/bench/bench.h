@@ -163,6 +163,7 @@ void bare_dh_free(bare_dh *d);
  * a new key each way, a random nonce for the answer. */
 typedef struct bare_rest bare_rest;
 bare_rest *bare_rest_new(uint16_t kem_id);
+void bare_rest_keys(bare_rest *r); /* the KEM's and the schedule's */
 void bare_rest_run(bare_rest *r, bool answer);
 void bare_rest_free(bare_rest *r);
 

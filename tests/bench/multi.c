@@ -51,6 +51,7 @@ static uint64_t spreading_run(void *state, size_t count)
 
 typedef struct bare_spreading {
     bare_dh *dh;
+    bare_rest *rest;
     size_t receivers;
 } bare_spreading;
 
@@ -61,6 +62,19 @@ static uint64_t bare_spreading_run(void *state, size_t count)
 
     for (size_t i = 0; i < count * s->receivers; i++) {
         bare_dh_send(s->dh, i % s->receivers, false);
+    }
+    return busy_ns() - begun;
+}
+
+/* With the keys of each receiver; the content's key, sealed for each, is left out. */
+static uint64_t spread_alone_run(void *state, size_t count)
+{
+    bare_spreading *s = state;
+    uint64_t begun = busy_ns();
+
+    for (size_t i = 0; i < count * s->receivers; i++) {
+        bare_dh_send(s->dh, i % s->receivers, true);
+        bare_rest_keys(s->rest);
     }
     return busy_ns() - begun;
 }
@@ -86,10 +100,13 @@ static void multi_row(const plan *p, uint16_t kem_id, size_t count)
     }
     ours.suite = suite;
     bare.dh = bare_dh_new(kem_id);
+    bare.rest = bare_rest_new(kem_id);
     r.ours = (side){spreading_run, &ours};
     r.bare = (side){bare_spreading_run, &bare};
+    r.alone = (side){spread_alone_run, &bare};
     compare(p, &r);
     bare_dh_free(bare.dh);
+    bare_rest_free(bare.rest);
     tw_suite_free(suite);
     bytes_release(mark);
 }
