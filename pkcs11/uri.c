@@ -65,11 +65,22 @@ static size_t name_len(const char *at)
     return strcspn(at, "=;?&");
 }
 
-static tw_err told(failure *why, const char *at, const char *what)
-{
-    int len = name_len(at) < 40 ? (int)name_len(at) : 40;
+/* Those of RFC 7512, and of p11-kit of old; the last four are the query's. */
+static const char *const standard[] = {
+    "token", "manufacturer", "serial", "model", "library-manufacturer", "library-description",
+    "library-version", "object", "type", "object-type", "objecttype", "id", "slot-manufacturer",
+    "slot-description", "slot-id", "pin-source", "pin-value", "module-name", "module-path"};
+enum { OF_THE_PATH = LENGTH(standard) - 4 };
 
-    return twp_fail_text(why, TW_ERR_INVALID, "%.*s= %s", len, at, what);
+/* The standard's own spelling of the name, or NULL. */
+static const char *standard_name(const char *at, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strlen(standard[i]) == name_len(at) && memcmp(standard[i], at, name_len(at)) == 0) {
+            return standard[i];
+        }
+    }
+    return NULL;
 }
 
 /* RFC 7512 section 2.3 has no name twice, but in the query a vendor's. p11-kit takes the last. */
@@ -98,40 +109,30 @@ static tw_err check_names(const char *text, failure *why)
     if (twice == NULL && query != NULL) {
         twice = given_twice(query + 1, "&");
     }
-    return twice == NULL ? TW_OK : told(why, twice, "is in the URI twice");
-}
-
-/* The first in the path that RFC 7512 does not have, nor p11-kit of old; or NULL. */
-static const char *unknown_name(const char *text)
-{
-    static const char *const known[] = {
-        "token", "manufacturer", "serial", "model", "library-manufacturer", "library-description",
-        "library-version", "object", "type", "object-type", "objecttype", "id", "slot-manufacturer",
-        "slot-description", "slot-id"};
-    const char *path = strchr(text, ':');
-
-    for (const char *at = path == NULL ? NULL : path + 1; at != NULL; at = after(at, ";?")) {
-        bool found = name_len(at) == 0;
-
-        for (size_t i = 0; i < LENGTH(known); i++) {
-            found = found || (strlen(known[i]) == name_len(at) &&
-                              memcmp(known[i], at, name_len(at)) == 0);
-        }
-        if (!found) {
-            return at;
-        }
+    if (twice == NULL) {
+        return TW_OK;
     }
-    return NULL;
+    twice = standard_name(twice, LENGTH(standard)); /* another may be a piece of a PIN */
+    return twp_fail_text(why, TW_ERR_INVALID, "%s%s is in the URI twice",
+                         twice == NULL ? "an attribute" : twice, twice == NULL ? "" : "=");
 }
 
+/* By its place in the path and not by its name, which may be a piece of a PIN. */
 static tw_err unrecognized(const char *text, failure *why)
 {
-    const char *name = unknown_name(text);
+    const char *path = strchr(text, ':');
+    unsigned number = 1;
 
-    return name != NULL ? told(why, name, "is not known")
-                        : twp_fail_text(why, TW_ERR_INVALID,
-                                        "the URI has a value that is not known, or too long for "
-                                        "any token");
+    for (const char *at = path == NULL ? NULL : path + 1; at != NULL; at = after(at, ";?")) {
+        if (name_len(at) > 0 && standard_name(at, OF_THE_PATH) == NULL) {
+            return twp_fail_text(why, TW_ERR_INVALID,
+                                 "attribute %u of the URI's path has a name that is not known",
+                                 number);
+        }
+        number++;
+    }
+    return twp_fail_text(why, TW_ERR_INVALID,
+                         "the URI has a value that is not known, or too long for any token");
 }
 
 /* What p11-kit would let pass: white space is taken out and a %00 ends a value early,
