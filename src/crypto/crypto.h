@@ -232,7 +232,10 @@ typedef struct tw_peer {
 } tw_peer;
 
 /* For the files of this folder: a key generation context out of the slots, NULL
- * on failure, and a key object that holds a checked point; both are given back. */
+ * on failure, and a key object that holds a checked point; both are given back.
+ * A new key object to write points into, NULL on failure: an X key of any value, an EC key of
+ * the curve without a point. */
+EVP_PKEY *tw_group_scratch(const tw_group *group);
 EVP_PKEY_CTX *tw_group_generator(const tw_group *group);
 void tw_group_generator_done(const tw_group *group, EVP_PKEY_CTX *ctx);
 tw_err tw_group_peer(const tw_group *group, const uint8_t *pk, tw_peer **out);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -121,54 +122,145 @@ tw_err tw_dh_public(const tw_group *group, const tw_dh_key *key, uint8_t *pk)
     return TW_OK;
 }
 
+/* --- Deriving. --------------------------------------------------------------- */
+
+/* For each peer that is set libcrypto looks up how to handle keys, under locks that all threads
+ * share: a fiftieth of an answered request. It is spared where what a context derives follows
+ * its peer's key object as other points are written into that. libcrypto's own providers do so,
+ * but nothing promises it: each context is tried. */
+typedef struct deriver {
+    EVP_PKEY_CTX *ctx;
+    EVP_PKEY *followed; /* NULL: each peer is set */
+    bool tried;
+} deriver;
+
+static void deriver_free(deriver *d)
+{
+    if (d != NULL) {
+        EVP_PKEY_CTX_free(d->ctx);
+        EVP_PKEY_free(d->followed);
+        OPENSSL_free(d);
+    }
+}
+
+static deriver *deriver_new(const tw_group *group, const tw_dh_key *key)
+{
+    const tw_provider *p = &group->provider;
+    deriver *d = OPENSSL_zalloc(sizeof(*d));
+
+    if (d != NULL) {
+        d->ctx = EVP_PKEY_CTX_new_from_pkey(p->libctx, key->pkey, p->properties);
+        if (d->ctx == NULL || EVP_PKEY_derive_init(d->ctx) != 1) {
+            deriver_free(d);
+            d = NULL;
+        }
+    }
+    return d;
+}
+
 void tw_dh_key_clear(tw_dh_key *key)
 {
-    EVP_PKEY_CTX *ctx;
+    deriver *d;
 
-    while ((ctx = tw_slots_take(&key->derivers)) != NULL) {
-        EVP_PKEY_CTX_free(ctx);
+    while ((d = tw_slots_take(&key->derivers)) != NULL) {
+        deriver_free(d);
     }
     EVP_PKEY_free(key->pkey);
     key->pkey = NULL;
 }
 
-static EVP_PKEY_CTX *deriver(const tw_group *group, const tw_dh_key *key)
+/* No second validation: tw_group_check has seen the point to be on the curve. But a provider
+ * that the caller asked for is to see for itself. */
+static bool set_peer(const tw_group *group, const deriver *d, EVP_PKEY *peer)
 {
-    EVP_PKEY_CTX *ctx = tw_slots_take(&key->derivers);
+    return EVP_PKEY_derive_set_peer_ex(d->ctx, peer, group->provider.properties != NULL) == 1;
+}
 
-    if (ctx != NULL) {
-        return ctx;
+static bool derive(const tw_group *group, const deriver *d, uint8_t *dh)
+{
+    size_t len = group->alg->dh_len;
+
+    return EVP_PKEY_derive(d->ctx, dh, &len) == 1 && len == group->alg->dh_len;
+}
+
+static bool write_point(const tw_group *group, EVP_PKEY *pkey, const uint8_t *pk)
+{
+    return EVP_PKEY_set1_encoded_public_key(pkey, pk, group->alg->public_len) == 1;
+}
+
+/* The context's peer is our own public half, and then, without being told, pk. */
+static tw_err try_following(const tw_group *group, const tw_dh_key *key, deriver *d,
+                            const uint8_t *pk, uint8_t *dh)
+{
+    uint8_t own[2 * TW_MAX_PRIVATE + 1];
+    uint8_t followed[TW_MAX_DH];
+    tw_err err = tw_group_check(group, pk);
+    bool ok;
+
+    if (err == TW_OK) {
+        err = tw_dh_public(group, key, own);
     }
-    ctx = EVP_PKEY_CTX_new_from_pkey(group->provider.libctx, key->pkey, group->provider.properties);
-    if (ctx != NULL && EVP_PKEY_derive_init(ctx) != 1) {
-        EVP_PKEY_CTX_free(ctx);
-        ctx = NULL;
+    if (err != TW_OK) {
+        return err;
     }
-    return ctx;
+    d->followed = tw_group_scratch(group);
+    ok = d->followed != NULL && write_point(group, d->followed, own) &&
+         set_peer(group, d, d->followed) && write_point(group, d->followed, pk) &&
+         derive(group, d, followed) && set_peer(group, d, d->followed) && derive(group, d, dh);
+    d->tried = ok && memcmp(own, pk, group->alg->public_len) != 0;
+    if (!d->tried || memcmp(followed, dh, group->alg->dh_len) != 0) {
+        EVP_PKEY_free(d->followed);
+        d->followed = NULL;
+    }
+    tw_wipe(followed, sizeof(followed));
+    return ok ? TW_OK : TW_ERR_CRYPTO;
+}
+
+static tw_err derive_following(const tw_group *group, const deriver *d, const uint8_t *pk,
+                               uint8_t *dh)
+{
+    tw_err err = tw_group_check(group, pk);
+
+    if (err == TW_OK && (!write_point(group, d->followed, pk) || !derive(group, d, dh))) {
+        err = TW_ERR_CRYPTO;
+    }
+    return err;
+}
+
+static tw_err derive_setting(const tw_group *group, const deriver *d, const uint8_t *pk,
+                             uint8_t *dh)
+{
+    tw_peer *peer;
+    tw_err err = tw_group_peer(group, pk, &peer);
+
+    if (err == TW_OK) {
+        err = set_peer(group, d, peer->pkey) && derive(group, d, dh) ? TW_OK : TW_ERR_CRYPTO;
+        tw_group_peer_done(group, peer);
+    }
+    return err;
 }
 
 tw_err tw_dh_derive(const tw_group *group, const tw_dh_key *key, const uint8_t *pk, uint8_t *dh)
 {
-    tw_peer *peer;
-    EVP_PKEY_CTX *ctx;
-    size_t len = group->alg->dh_len;
-    tw_err err = tw_group_peer(group, pk, &peer);
+    deriver *d = tw_slots_take(&key->derivers);
+    bool again = d != NULL; /* so the key is no ephemeral one, and to try is worth it */
+    tw_err err;
 
+    if (!again && (d = deriver_new(group, key)) == NULL) {
+        return TW_ERR_CRYPTO;
+    }
+    if (d->followed != NULL) {
+        err = derive_following(group, d, pk, dh);
+    } else if (again && !d->tried && group->provider.properties == NULL) {
+        err = try_following(group, key, d, pk, dh);
+    } else {
+        err = derive_setting(group, d, pk, dh);
+    }
     if (err != TW_OK) {
-        return err;
-    }
-    ctx = deriver(group, key);
-    /* No second validation: tw_group_peer has seen the point to be on the curve. But a
-     * provider that the caller asked for is to see for itself. */
-    if (ctx == NULL ||
-        EVP_PKEY_derive_set_peer_ex(ctx, peer->pkey, group->provider.properties != NULL) != 1 ||
-        EVP_PKEY_derive(ctx, dh, &len) != 1 || len != group->alg->dh_len) {
-        EVP_PKEY_CTX_free(ctx);
         tw_wipe(dh, group->alg->dh_len);
-        err = TW_ERR_CRYPTO;
-    } else if (!tw_slots_give(&key->derivers, ctx)) {
-        EVP_PKEY_CTX_free(ctx);
     }
-    tw_group_peer_done(group, peer);
+    if (err == TW_ERR_CRYPTO || !tw_slots_give(&key->derivers, d)) {
+        deriver_free(d);
+    }
     return err;
 }

@@ -64,8 +64,7 @@ static bool has_small_order(const tw_dh_alg *alg, const uint8_t *pk)
     return alg->kem_id == TW_KEM_X25519_HKDF_SHA256 ? is_small_x25519(pk) : is_small_x448(pk);
 }
 
-/* A key object to write points into: an X key of any value, an EC key of the curve. */
-static EVP_PKEY *new_scratch(const tw_group *group)
+EVP_PKEY *tw_group_scratch(const tw_group *group)
 {
     static const uint8_t nine[TW_MAX_PRIVATE] = {9};
     const tw_provider *p = &group->provider;
@@ -108,7 +107,7 @@ static tw_err peer_new(const tw_group *group, tw_peer **out)
     if (peer == NULL) {
         return TW_ERR_MEMORY;
     }
-    peer->pkey = new_scratch(group);
+    peer->pkey = tw_group_scratch(group);
     ok = peer->pkey != NULL;
     if (ok && group->alg->nist) {
         peer->bn_ctx = BN_CTX_new_ex(group->provider.libctx);
