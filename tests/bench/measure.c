@@ -144,13 +144,17 @@ static uint64_t run_once(runner *r)
     return ns;
 }
 
-/* Finds how many operations fill a slice; warms caches on the way. */
+/* Finds how many operations fill a slice; warms caches on the way. What an operation does but
+ * once, such as opening a session, is not to pass for what each takes: a second run is asked. */
 static void calibrate(runner *r, const plan *p)
 {
     uint64_t ns;
 
     for (r->count = 1;; r->count *= 2) {
         ns = run_once(r);
+        if (!p->smoke && ns >= p->slice_ns / 2) {
+            ns = run_once(r);
+        }
         if (p->smoke || ns >= p->slice_ns / 2) {
             break;
         }
