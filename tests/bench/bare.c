@@ -116,27 +116,39 @@ bare_dh *bare_dh_new(uint16_t kem_id)
     }
     d->derive = EVP_PKEY_CTX_new_from_pkey(NULL, d->key, NULL);
     must(EVP_PKEY_derive_init(d->derive) == 1);
+    must(EVP_PKEY_derive_set_peer_ex(d->derive, d->scratch, 0) == 1);
     must(EVP_PKEY_get_octet_string_param(d->key, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, NULL, 0,
                                          &d->point_len) == 1);
     return d;
 }
 
-static void derive(EVP_PKEY_CTX *ctx, EVP_PKEY *other)
+static void derive(EVP_PKEY_CTX *ctx)
 {
     uint8_t secret[TW_MAX_DH];
     size_t len = sizeof(secret);
 
-    must(EVP_PKEY_derive_set_peer_ex(ctx, other, 0) == 1);
     must(EVP_PKEY_derive(ctx, secret, &len) == 1);
+}
+
+static void derive_with(EVP_PKEY_CTX *ctx, EVP_PKEY *other)
+{
+    must(EVP_PKEY_derive_set_peer_ex(ctx, other, 0) == 1);
+    derive(ctx);
 }
 
 void bare_dh_derive(bare_dh *d, const uint8_t *point)
 {
     must(EVP_PKEY_set1_encoded_public_key(d->scratch, point, d->point_len) == 1);
-    derive(d->derive, d->scratch);
+    derive_with(d->derive, d->scratch);
 }
 
-void bare_dh_send(bare_dh *d, size_t which, bool export)
+void bare_dh_follow(bare_dh *d, const uint8_t *point)
+{
+    must(EVP_PKEY_set1_encoded_public_key(d->scratch, point, d->point_len) == 1);
+    derive(d->derive);
+}
+
+static void send_to(bare_dh *d, EVP_PKEY *peer, bool export)
 {
     EVP_PKEY *key = generate_key(d->generate);
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
@@ -144,13 +156,24 @@ void bare_dh_send(bare_dh *d, size_t which, bool export)
     size_t len;
 
     must(EVP_PKEY_derive_init(ctx) == 1);
-    derive(ctx, d->peers[which % BARE_PEERS]);
+    derive_with(ctx, peer);
     if (export) {
         must(EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, point,
                                              sizeof(point), &len) == 1);
     }
     EVP_PKEY_CTX_free(ctx);
     EVP_PKEY_free(key);
+}
+
+void bare_dh_send(bare_dh *d, size_t which, bool export)
+{
+    send_to(d, d->peers[which % BARE_PEERS], export);
+}
+
+void bare_dh_send_to(bare_dh *d, const uint8_t *point)
+{
+    must(EVP_PKEY_set1_encoded_public_key(d->scratch, point, d->point_len) == 1);
+    send_to(d, d->scratch, true);
 }
 
 void bare_dh_free(bare_dh *d)
@@ -173,11 +196,12 @@ enum {
     ANSWER_HMACS = 4,   /* RFC 9458 section 4.4 */
     HASHED = 64,        /* about what is hashed beside the key */
     CONTENT = 1024,
+    KEY = 32,
 };
 
 struct bare_rest {
     EVP_MD_CTX *kem, *suite, *hash; /* begun, begun, in use */
-    EVP_CIPHER_CTX *aead;
+    EVP_CIPHER_CTX *aead, *wide; /* keys of 128 bits and of 256 */
     uint8_t content[CONTENT];
 };
 
@@ -200,7 +224,9 @@ bare_rest *bare_rest_new(uint16_t kem_id)
     r->suite = begin_digest(EVP_sha256());
     r->hash = EVP_MD_CTX_new();
     r->aead = EVP_CIPHER_CTX_new();
+    r->wide = EVP_CIPHER_CTX_new();
     must(EVP_EncryptInit_ex2(r->aead, EVP_aes_128_gcm(), NULL, NULL, NULL) == 1);
+    must(EVP_EncryptInit_ex2(r->wide, EVP_aes_256_gcm(), NULL, NULL, NULL) == 1);
     return r;
 }
 
@@ -219,30 +245,43 @@ static void hmacs(bare_rest *r, const EVP_MD_CTX *begun, size_t count)
     }
 }
 
-/* To open takes as long. */
-static void seal_content(bare_rest *r, const uint8_t *nonce)
+static void seal(EVP_CIPHER_CTX *aead, const uint8_t *nonce, uint8_t *content, int content_len)
 {
-    static const uint8_t key[16];
+    static const uint8_t key[32];
     uint8_t tag[16];
     int len;
 
-    must(EVP_EncryptInit_ex2(r->aead, NULL, key, nonce, NULL) == 1);
-    must(EVP_EncryptUpdate(r->aead, r->content, &len, r->content, CONTENT) == 1);
-    must(EVP_EncryptFinal_ex(r->aead, tag, &len) == 1);
-    must(EVP_CIPHER_CTX_ctrl(r->aead, EVP_CTRL_AEAD_GET_TAG, sizeof(tag), tag) == 1);
+    must(EVP_EncryptInit_ex2(aead, NULL, key, nonce, NULL) == 1);
+    must(EVP_EncryptUpdate(aead, content, &len, content, content_len) == 1);
+    must(EVP_EncryptFinal_ex(aead, tag, &len) == 1);
+    must(EVP_CIPHER_CTX_ctrl(aead, EVP_CTRL_AEAD_GET_TAG, sizeof(tag), tag) == 1);
 }
 
-void bare_rest_keys(bare_rest *r)
+/* To open takes as long. */
+static void seal_content(bare_rest *r, const uint8_t *nonce)
+{
+    seal(r->aead, nonce, r->content, CONTENT);
+}
+
+static void keys(bare_rest *r)
 {
     hmacs(r, r->kem, KEM_HMACS);
     hmacs(r, r->suite, SCHEDULE_HMACS);
+}
+
+void bare_rest_share(bare_rest *r)
+{
+    static const uint8_t nonce[12];
+
+    keys(r);
+    seal(r->wide, nonce, r->content, KEY);
 }
 
 void bare_rest_run(bare_rest *r, bool answer)
 {
     uint8_t nonce[16] = {0};
 
-    bare_rest_keys(r);
+    keys(r);
     seal_content(r, nonce);
     if (answer) {
         must(RAND_bytes(nonce, sizeof(nonce)) == 1);
@@ -257,5 +296,6 @@ void bare_rest_free(bare_rest *r)
     EVP_MD_CTX_free(r->suite);
     EVP_MD_CTX_free(r->hash);
     EVP_CIPHER_CTX_free(r->aead);
+    EVP_CIPHER_CTX_free(r->wide);
     free(r);
 }

@@ -149,21 +149,24 @@ void bare_aead_rewind(bare_aead *a);
 void bare_aead_chunk(bare_aead *a, const uint8_t *in, size_t len, uint8_t *out); /* and the tag */
 void bare_aead_free(bare_aead *a);
 
-/* Diffie-Hellman of a KEM's group: derive with one static key and points that come
- * encoded; generate a key and derive with it and a static peer out of `peers`, and encode
- * its public half, which goes into the message. */
+/* Diffie-Hellman of a KEM's group: derive with one static key and points that come encoded, as
+ * peers that are set or, a context's second use of the same key object, in place of the last;
+ * generate a key and derive with it and a static peer out of `peers`, or a point, and encode its
+ * public half, which goes into the message. */
 #define BARE_PEERS 16
 typedef struct bare_dh bare_dh;
 bare_dh *bare_dh_new(uint16_t kem_id);
 void bare_dh_derive(bare_dh *d, const uint8_t *point);
+void bare_dh_follow(bare_dh *d, const uint8_t *point);
 void bare_dh_send(bare_dh *d, size_t which, bool export);
+void bare_dh_send_to(bare_dh *d, const uint8_t *point);
 void bare_dh_free(bare_dh *d);
 
 /* What a message of 1 KiB, and an answer to it, need beside Diffie-Hellman: HKDF, an AEAD under
  * a new key each way, a random nonce for the answer. */
 typedef struct bare_rest bare_rest;
 bare_rest *bare_rest_new(uint16_t kem_id);
-void bare_rest_keys(bare_rest *r); /* the KEM's and the schedule's */
+void bare_rest_share(bare_rest *r); /* of one to many: a content's key in place of 1 KiB */
 void bare_rest_run(bare_rest *r, bool answer);
 void bare_rest_free(bare_rest *r);
 
