@@ -148,7 +148,7 @@ void bare_dh_follow(bare_dh *d, const uint8_t *point)
     derive(d->derive);
 }
 
-static void send_to(bare_dh *d, EVP_PKEY *peer, bool export)
+static void send_to(bare_dh *d, EVP_PKEY *other, bool export)
 {
     EVP_PKEY *key = generate_key(d->generate);
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
@@ -156,7 +156,7 @@ static void send_to(bare_dh *d, EVP_PKEY *peer, bool export)
     size_t len;
 
     must(EVP_PKEY_derive_init(ctx) == 1);
-    derive_with(ctx, peer);
+    derive_with(ctx, other);
     if (export) {
         must(EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, point,
                                              sizeof(point), &len) == 1);
