@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include <openssl/core_names.h>
-#include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -127,43 +126,43 @@ tw_err tw_dh_public(const tw_group *group, const tw_dh_key *key, uint8_t *pk)
 /* For each peer that is set libcrypto looks up how to handle keys, under locks that all threads
  * share: a fiftieth of an answered request. It is spared where what a context derives follows
  * its peer's key object as other points are written into that. libcrypto's own providers do so,
- * but nothing promises it: each context is tried. */
-typedef struct deriver {
-    EVP_PKEY_CTX *ctx;
-    EVP_PKEY *followed; /* NULL: each peer is set */
-    bool tried;
-} deriver;
+ * but nothing promises it: each context is tried, as it is used again. Its app data is then the
+ * key object that it follows, or this. */
+static char follows_none;
 
-static void deriver_free(deriver *d)
+static EVP_PKEY *followed_by(EVP_PKEY_CTX *ctx)
 {
-    if (d != NULL) {
-        EVP_PKEY_CTX_free(d->ctx);
-        EVP_PKEY_free(d->followed);
-        OPENSSL_free(d);
+    void *data = EVP_PKEY_CTX_get_app_data(ctx);
+
+    return data == &follows_none ? NULL : data;
+}
+
+static void deriver_free(EVP_PKEY_CTX *ctx)
+{
+    if (ctx != NULL) {
+        EVP_PKEY_free(followed_by(ctx));
+        EVP_PKEY_CTX_free(ctx);
     }
 }
 
-static deriver *deriver_new(const tw_group *group, const tw_dh_key *key)
+static EVP_PKEY_CTX *deriver_new(const tw_group *group, const tw_dh_key *key)
 {
     const tw_provider *p = &group->provider;
-    deriver *d = OPENSSL_zalloc(sizeof(*d));
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(p->libctx, key->pkey, p->properties);
 
-    if (d != NULL) {
-        d->ctx = EVP_PKEY_CTX_new_from_pkey(p->libctx, key->pkey, p->properties);
-        if (d->ctx == NULL || EVP_PKEY_derive_init(d->ctx) != 1) {
-            deriver_free(d);
-            d = NULL;
-        }
+    if (ctx != NULL && EVP_PKEY_derive_init(ctx) != 1) {
+        EVP_PKEY_CTX_free(ctx);
+        ctx = NULL;
     }
-    return d;
+    return ctx;
 }
 
 void tw_dh_key_clear(tw_dh_key *key)
 {
-    deriver *d;
+    EVP_PKEY_CTX *ctx;
 
-    while ((d = tw_slots_take(&key->derivers)) != NULL) {
-        deriver_free(d);
+    while ((ctx = tw_slots_take(&key->derivers)) != NULL) {
+        deriver_free(ctx);
     }
     EVP_PKEY_free(key->pkey);
     key->pkey = NULL;
@@ -171,16 +170,16 @@ void tw_dh_key_clear(tw_dh_key *key)
 
 /* No second validation: tw_group_check has seen the point to be on the curve. But a provider
  * that the caller asked for is to see for itself. */
-static bool set_peer(const tw_group *group, const deriver *d, EVP_PKEY *peer)
+static bool set_peer(const tw_group *group, EVP_PKEY_CTX *ctx, EVP_PKEY *peer)
 {
-    return EVP_PKEY_derive_set_peer_ex(d->ctx, peer, group->provider.properties != NULL) == 1;
+    return EVP_PKEY_derive_set_peer_ex(ctx, peer, group->provider.properties != NULL) == 1;
 }
 
-static bool derive(const tw_group *group, const deriver *d, uint8_t *dh)
+static bool derive(const tw_group *group, EVP_PKEY_CTX *ctx, uint8_t *dh)
 {
     size_t len = group->alg->dh_len;
 
-    return EVP_PKEY_derive(d->ctx, dh, &len) == 1 && len == group->alg->dh_len;
+    return EVP_PKEY_derive(ctx, dh, &len) == 1 && len == group->alg->dh_len;
 }
 
 static bool write_point(const tw_group *group, EVP_PKEY *pkey, const uint8_t *pk)
@@ -188,79 +187,82 @@ static bool write_point(const tw_group *group, EVP_PKEY *pkey, const uint8_t *pk
     return EVP_PKEY_set1_encoded_public_key(pkey, pk, group->alg->public_len) == 1;
 }
 
-/* The context's peer is our own public half, and then, without being told, pk. */
-static tw_err try_following(const tw_group *group, const tw_dh_key *key, deriver *d,
-                            const uint8_t *pk, uint8_t *dh)
+/* The context's peer is our own public half, `own`, and then, without being told, pk. */
+static bool try_following(const tw_group *group, EVP_PKEY_CTX *ctx, const uint8_t *own,
+                          const uint8_t *pk, uint8_t *dh)
 {
-    uint8_t own[2 * TW_MAX_PRIVATE + 1];
+    EVP_PKEY *peer = tw_group_scratch(group);
     uint8_t followed[TW_MAX_DH];
-    tw_err err = tw_group_check(group, pk);
-    bool ok;
+    bool ok = peer != NULL && write_point(group, peer, own) && set_peer(group, ctx, peer) &&
+              write_point(group, peer, pk) && derive(group, ctx, followed) &&
+              set_peer(group, ctx, peer) && derive(group, ctx, dh);
+    bool follows = ok && memcmp(followed, dh, group->alg->dh_len) == 0;
 
-    if (err == TW_OK) {
-        err = tw_dh_public(group, key, own);
+    if (ok) {
+        EVP_PKEY_CTX_set_app_data(ctx, follows ? (void *)peer : &follows_none);
     }
-    if (err != TW_OK) {
-        return err;
-    }
-    d->followed = tw_group_scratch(group);
-    ok = d->followed != NULL && write_point(group, d->followed, own) &&
-         set_peer(group, d, d->followed) && write_point(group, d->followed, pk) &&
-         derive(group, d, followed) && set_peer(group, d, d->followed) && derive(group, d, dh);
-    d->tried = ok && memcmp(own, pk, group->alg->public_len) != 0;
-    if (!d->tried || memcmp(followed, dh, group->alg->dh_len) != 0) {
-        EVP_PKEY_free(d->followed);
-        d->followed = NULL;
+    if (!follows) {
+        EVP_PKEY_free(peer);
     }
     tw_wipe(followed, sizeof(followed));
-    return ok ? TW_OK : TW_ERR_CRYPTO;
+    return ok;
 }
 
-static tw_err derive_following(const tw_group *group, const deriver *d, const uint8_t *pk,
-                               uint8_t *dh)
-{
-    tw_err err = tw_group_check(group, pk);
-
-    if (err == TW_OK && (!write_point(group, d->followed, pk) || !derive(group, d, dh))) {
-        err = TW_ERR_CRYPTO;
-    }
-    return err;
-}
-
-static tw_err derive_setting(const tw_group *group, const deriver *d, const uint8_t *pk,
+static tw_err derive_setting(const tw_group *group, EVP_PKEY_CTX *ctx, const uint8_t *pk,
                              uint8_t *dh)
 {
     tw_peer *peer;
     tw_err err = tw_group_peer(group, pk, &peer);
 
     if (err == TW_OK) {
-        err = set_peer(group, d, peer->pkey) && derive(group, d, dh) ? TW_OK : TW_ERR_CRYPTO;
+        err = set_peer(group, ctx, peer->pkey) && derive(group, ctx, dh) ? TW_OK : TW_ERR_CRYPTO;
         tw_group_peer_done(group, peer);
     }
     return err;
 }
 
-tw_err tw_dh_derive(const tw_group *group, const tw_dh_key *key, const uint8_t *pk, uint8_t *dh)
+/* With a context that was used before: the key is no ephemeral one, and to try is worth it. */
+static tw_err derive_again(const tw_group *group, const tw_dh_key *key, EVP_PKEY_CTX *ctx,
+                           const uint8_t *pk, uint8_t *dh)
 {
-    deriver *d = tw_slots_take(&key->derivers);
-    bool again = d != NULL; /* so the key is no ephemeral one, and to try is worth it */
+    EVP_PKEY *peer = followed_by(ctx);
+    uint8_t own[2 * TW_MAX_PRIVATE + 1];
     tw_err err;
 
-    if (!again && (d = deriver_new(group, key)) == NULL) {
-        return TW_ERR_CRYPTO;
+    if (group->provider.properties != NULL ||
+        (peer == NULL && EVP_PKEY_CTX_get_app_data(ctx) != NULL)) {
+        return derive_setting(group, ctx, pk, dh);
     }
-    if (d->followed != NULL) {
-        err = derive_following(group, d, pk, dh);
-    } else if (again && !d->tried && group->provider.properties == NULL) {
-        err = try_following(group, key, d, pk, dh);
+    err = tw_group_check(group, pk);
+    if (err != TW_OK) {
+        return err;
+    }
+    if (peer != NULL) {
+        return write_point(group, peer, pk) && derive(group, ctx, dh) ? TW_OK : TW_ERR_CRYPTO;
+    }
+    err = tw_dh_public(group, key, own);
+    if (err == TW_OK && memcmp(own, pk, group->alg->public_len) == 0) {
+        return derive_setting(group, ctx, pk, dh); /* which would show nothing */
+    }
+    return err == TW_OK && try_following(group, ctx, own, pk, dh) ? TW_OK : TW_ERR_CRYPTO;
+}
+
+tw_err tw_dh_derive(const tw_group *group, const tw_dh_key *key, const uint8_t *pk, uint8_t *dh)
+{
+    EVP_PKEY_CTX *ctx = tw_slots_take(&key->derivers);
+    tw_err err;
+
+    if (ctx != NULL) {
+        err = derive_again(group, key, ctx, pk, dh);
     } else {
-        err = derive_setting(group, d, pk, dh);
+        ctx = deriver_new(group, key);
+        err = ctx == NULL ? TW_ERR_CRYPTO : derive_setting(group, ctx, pk, dh);
     }
     if (err != TW_OK) {
         tw_wipe(dh, group->alg->dh_len);
     }
-    if (err == TW_ERR_CRYPTO || !tw_slots_give(&key->derivers, d)) {
-        deriver_free(d);
+    if (err == TW_ERR_CRYPTO || (ctx != NULL && !tw_slots_give(&key->derivers, ctx))) {
+        deriver_free(ctx);
     }
     return err;
 }
