@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -196,7 +197,7 @@ static bool try_following(const tw_group *group, EVP_PKEY_CTX *ctx, const uint8_
     bool ok = peer != NULL && write_point(group, peer, own) && set_peer(group, ctx, peer) &&
               write_point(group, peer, pk) && derive(group, ctx, followed) &&
               set_peer(group, ctx, peer) && derive(group, ctx, dh);
-    bool follows = ok && memcmp(followed, dh, group->alg->dh_len) == 0;
+    bool follows = ok && CRYPTO_memcmp(followed, dh, group->alg->dh_len) == 0;
 
     if (ok) {
         EVP_PKEY_CTX_set_app_data(ctx, follows ? (void *)peer : &follows_none);
