@@ -188,27 +188,6 @@ static bool write_point(const tw_group *group, EVP_PKEY *pkey, const uint8_t *pk
     return EVP_PKEY_set1_encoded_public_key(pkey, pk, group->alg->public_len) == 1;
 }
 
-/* The context's peer is our own public half, `own`, and then, without being told, pk. */
-static bool try_following(const tw_group *group, EVP_PKEY_CTX *ctx, const uint8_t *own,
-                          const uint8_t *pk, uint8_t *dh)
-{
-    EVP_PKEY *peer = tw_group_scratch(group);
-    uint8_t followed[TW_MAX_DH];
-    bool ok = peer != NULL && write_point(group, peer, own) && set_peer(group, ctx, peer) &&
-              write_point(group, peer, pk) && derive(group, ctx, followed) &&
-              set_peer(group, ctx, peer) && derive(group, ctx, dh);
-    bool follows = ok && CRYPTO_memcmp(followed, dh, group->alg->dh_len) == 0;
-
-    if (ok) {
-        EVP_PKEY_CTX_set_app_data(ctx, follows ? (void *)peer : &follows_none);
-    }
-    if (!follows) {
-        EVP_PKEY_free(peer);
-    }
-    tw_wipe(followed, sizeof(followed));
-    return ok;
-}
-
 static tw_err derive_setting(const tw_group *group, EVP_PKEY_CTX *ctx, const uint8_t *pk,
                              uint8_t *dh)
 {
@@ -222,30 +201,80 @@ static tw_err derive_setting(const tw_group *group, EVP_PKEY_CTX *ctx, const uin
     return err;
 }
 
+/* What a context derives after its peer was written over must be what it derives when it is told
+ * of that, and so not what it derived before. Points that give the same as the one before are for
+ * a peer to choose: its negative, or those that differ from it by a point of small order. This
+ * depends on secrets, and tells no more than what libcrypto does, and whether such a point came. */
+static bool has_followed(const uint8_t *before, const uint8_t *after, const uint8_t *told,
+                         size_t len)
+{
+    return CRYPTO_memcmp(before, told, len) != 0 && CRYPTO_memcmp(after, told, len) == 0;
+}
+
+/* The context's peer is our own public half, and then, without being told, pk. False: something
+ * was refused. */
+static bool try_points(const tw_group *group, EVP_PKEY_CTX *ctx, EVP_PKEY *peer,
+                       const uint8_t *own, const uint8_t *pk, uint8_t *dh, bool *follows)
+{
+    uint8_t before[TW_MAX_DH], after[TW_MAX_DH];
+    bool ok = write_point(group, peer, own) && set_peer(group, ctx, peer) &&
+              derive(group, ctx, before) && write_point(group, peer, pk) &&
+              derive(group, ctx, after) && set_peer(group, ctx, peer) && derive(group, ctx, dh);
+
+    *follows = ok && has_followed(before, after, dh, group->alg->dh_len);
+    tw_wipe(before, sizeof(before));
+    tw_wipe(after, sizeof(after));
+    return ok;
+}
+
+/* Once for a context, whatever comes of it: a peer can make no message dearer than that, and
+ * what is refused here is not refused to the message. */
+static tw_err try_following(const tw_group *group, const tw_dh_key *key, EVP_PKEY_CTX **ctx,
+                            const uint8_t *pk, uint8_t *dh)
+{
+    uint8_t own[2 * TW_MAX_PRIVATE + 1];
+    EVP_PKEY *peer = NULL;
+    bool follows = false, ok;
+
+    (void)ERR_set_mark();
+    ok = tw_dh_public(group, key, own) == TW_OK && (peer = tw_group_scratch(group)) != NULL &&
+         try_points(group, *ctx, peer, own, pk, dh, &follows);
+    (void)ERR_pop_to_mark();
+    EVP_PKEY_CTX_set_app_data(*ctx, follows ? (void *)peer : &follows_none);
+    if (!follows) {
+        EVP_PKEY_free(peer);
+    }
+    if (ok) {
+        return TW_OK;
+    }
+    deriver_free(*ctx); /* what it is left with is unknown */
+    *ctx = deriver_new(group, key);
+    if (*ctx == NULL) {
+        return TW_ERR_CRYPTO;
+    }
+    EVP_PKEY_CTX_set_app_data(*ctx, &follows_none);
+    return derive_setting(group, *ctx, pk, dh);
+}
+
 /* With a context that was used before: the key is no ephemeral one, and to try is worth it. */
-static tw_err derive_again(const tw_group *group, const tw_dh_key *key, EVP_PKEY_CTX *ctx,
+static tw_err derive_again(const tw_group *group, const tw_dh_key *key, EVP_PKEY_CTX **ctx,
                            const uint8_t *pk, uint8_t *dh)
 {
-    EVP_PKEY *peer = followed_by(ctx);
-    uint8_t own[2 * TW_MAX_PRIVATE + 1];
+    EVP_PKEY *peer = followed_by(*ctx);
     tw_err err;
 
     if (group->provider.properties != NULL ||
-        (peer == NULL && EVP_PKEY_CTX_get_app_data(ctx) != NULL)) {
-        return derive_setting(group, ctx, pk, dh);
+        (peer == NULL && EVP_PKEY_CTX_get_app_data(*ctx) != NULL)) {
+        return derive_setting(group, *ctx, pk, dh);
     }
     err = tw_group_check(group, pk);
     if (err != TW_OK) {
         return err;
     }
-    if (peer != NULL) {
-        return write_point(group, peer, pk) && derive(group, ctx, dh) ? TW_OK : TW_ERR_CRYPTO;
+    if (peer == NULL) {
+        return try_following(group, key, ctx, pk, dh);
     }
-    err = tw_dh_public(group, key, own);
-    if (err == TW_OK && memcmp(own, pk, group->alg->public_len) == 0) {
-        return derive_setting(group, ctx, pk, dh); /* which would show nothing */
-    }
-    return err == TW_OK && try_following(group, ctx, own, pk, dh) ? TW_OK : TW_ERR_CRYPTO;
+    return write_point(group, peer, pk) && derive(group, *ctx, dh) ? TW_OK : TW_ERR_CRYPTO;
 }
 
 tw_err tw_dh_derive(const tw_group *group, const tw_dh_key *key, const uint8_t *pk, uint8_t *dh)
@@ -254,7 +283,7 @@ tw_err tw_dh_derive(const tw_group *group, const tw_dh_key *key, const uint8_t *
     tw_err err;
 
     if (ctx != NULL) {
-        err = derive_again(group, key, ctx, pk, dh);
+        err = derive_again(group, key, &ctx, pk, dh);
     } else {
         ctx = deriver_new(group, key);
         err = ctx == NULL ? TW_ERR_CRYPTO : derive_setting(group, ctx, pk, dh);

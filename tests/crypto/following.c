@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A context whose peer's key object is written over derives with what is written there: as
- * libcrypto's providers have it, and promised by nobody. One that keeps the first point instead
- * is played by a call in libcrypto's place, which gives it a copy of the peer.
+ * libcrypto's providers have it, and promised by nobody. Those that do otherwise are played by
+ * calls in libcrypto's place, which give a context a copy of its peer, or refuse it a second use.
  */
 #include <criterion/criterion.h>
 
 #include <dlfcn.h>
+#include <openssl/bn.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <string.h>
 
@@ -21,24 +23,57 @@ static const uint16_t kems[] = {TW_KEM_P256_HKDF_SHA256, TW_KEM_P384_HKDF_SHA384
                                 TW_KEM_P521_HKDF_SHA512, TW_KEM_X25519_HKDF_SHA256,
                                 TW_KEM_X448_HKDF_SHA512};
 
-static bool deaf;
-static size_t set; /* peers, since the count began */
+static enum { FOLLOWS, COPIES_WHEN_TOLD, COPIES_WHEN_USED, DERIVES_ONCE } manner;
+static size_t set;         /* peers, since the count began */
+static EVP_PKEY *set_last; /* and not used since */
+
+static void (*found(const char *name))(void)
+{
+    void *address = dlsym(RTLD_NEXT, name);
+    void (*function)(void);
+
+    must(address != NULL);
+    memcpy(&function, &address, sizeof(function));
+    return function;
+}
+
+static int set_peer(EVP_PKEY_CTX *ctx, EVP_PKEY *peer, int validate, bool copied)
+{
+    int (*real)(EVP_PKEY_CTX *, EVP_PKEY *, int) =
+        (int (*)(EVP_PKEY_CTX *, EVP_PKEY *, int))found("EVP_PKEY_derive_set_peer_ex");
+    EVP_PKEY *given = copied ? EVP_PKEY_dup(peer) : peer;
+    int result;
+
+    must(given != NULL);
+    result = real(ctx, given, validate);
+    if (copied) {
+        EVP_PKEY_free(given);
+    }
+    return result;
+}
 
 int EVP_PKEY_derive_set_peer_ex(EVP_PKEY_CTX *ctx, EVP_PKEY *peer, int validate)
 {
-    int (*real)(EVP_PKEY_CTX *, EVP_PKEY *, int);
-    void *found = dlsym(RTLD_NEXT, "EVP_PKEY_derive_set_peer_ex");
-    EVP_PKEY *given = deaf ? EVP_PKEY_dup(peer) : peer;
-    int result;
-
-    must(found != NULL && given != NULL);
-    memcpy(&real, &found, sizeof(real));
-    result = real(ctx, given, validate);
-    if (deaf) {
-        EVP_PKEY_free(given);
-    }
     set++;
-    return result;
+    set_last = peer;
+    return set_peer(ctx, peer, validate, manner == COPIES_WHEN_TOLD);
+}
+
+int EVP_PKEY_derive(EVP_PKEY_CTX *ctx, unsigned char *out, size_t *out_len)
+{
+    int (*real)(EVP_PKEY_CTX *, unsigned char *, size_t *) =
+        (int (*)(EVP_PKEY_CTX *, unsigned char *, size_t *))found("EVP_PKEY_derive");
+    EVP_PKEY *fresh = set_last;
+
+    set_last = NULL;
+    if (manner == DERIVES_ONCE && fresh == NULL) {
+        ERR_raise(ERR_LIB_EVP, ERR_R_OPERATION_FAIL);
+        return 0;
+    }
+    if (manner == COPIES_WHEN_USED && fresh != NULL) {
+        must(set_peer(ctx, fresh, 0, true) == 1);
+    }
+    return real(ctx, out, out_len);
 }
 
 typedef struct keys {
@@ -122,18 +157,36 @@ Test(following, a_peer_is_set_three_times_for_all_that_a_key_derives)
     }
 }
 
-Test(following, a_context_that_keeps_its_peer_is_given_each)
+/* Each, and once more in the trial. */
+static void must_give_each(void)
 {
-    deaf = true;
     for (size_t i = 0; i < TW_COUNT(kems); i++) {
         start_with(kems[i], &default_provider);
-        must(!follows());
         must_derive_all();
         must_derive_all();
         must(set == 2 * PEERS + 1);
         end();
     }
-    deaf = false;
+    manner = FOLLOWS;
+}
+
+Test(following, a_context_that_keeps_its_peer_is_given_each)
+{
+    manner = COPIES_WHEN_TOLD;
+    must_give_each();
+}
+
+Test(following, a_context_that_keeps_what_it_derived_with_is_given_each)
+{
+    manner = COPIES_WHEN_USED;
+    must_give_each();
+}
+
+Test(following, a_context_that_derives_once_for_a_peer_refuses_no_message)
+{
+    manner = DERIVES_ONCE;
+    must_give_each();
+    must(ERR_peek_error() == 0);
 }
 
 Test(following, a_provider_that_was_asked_for_is_given_each)
@@ -145,17 +198,36 @@ Test(following, a_provider_that_was_asked_for_is_given_each)
     end();
 }
 
-/* Whose own point comes second tells nothing of whether the context follows. */
-Test(following, our_own_point_is_no_trial)
+/* Another point that gives what our own gives: the negative, or with X25519's unused bit; X448
+ * has but the same. */
+static void twin_of_own(uint8_t *out)
 {
-    uint8_t first[TW_MAX_DH], second[TW_MAX_DH];
+    size_t len = k.group.alg->public_len;
+    BIGNUM *y;
+
+    memcpy(out, k.own_point, len);
+    if (k.group.alg->nist) {
+        y = BN_bin2bn(out + 1 + k.group.alg->dh_len, (int)k.group.alg->dh_len, NULL);
+        must(y != NULL && BN_sub(y, k.group.equation.p, y) == 1);
+        must(BN_bn2binpad(y, out + 1 + k.group.alg->dh_len, (int)k.group.alg->dh_len) > 0);
+        BN_free(y);
+    } else if (k.group.alg->kem_id == TW_KEM_X25519_HKDF_SHA256) {
+        out[31] |= 0x80;
+    }
+}
+
+/* Who sends that second tells nothing of whether the context follows. */
+Test(following, a_point_that_gives_what_our_own_gives_is_no_trial)
+{
+    uint8_t twin[133], first[TW_MAX_DH], second[TW_MAX_DH];
 
     for (int kept = 0; kept < 2; kept++) {
-        deaf = kept == 1;
+        manner = kept == 1 ? COPIES_WHEN_TOLD : FOLLOWS;
         for (size_t i = 0; i < TW_COUNT(kems); i++) {
             start_with(kems[i], &default_provider);
+            twin_of_own(twin);
             must_ok(tw_dh_derive(&k.group, &k.own, k.own_point, first));
-            must_ok(tw_dh_derive(&k.group, &k.own, k.own_point, second));
+            must_ok(tw_dh_derive(&k.group, &k.own, twin, second));
             must_bytes(bytes_of(first, k.group.alg->dh_len),
                        bytes_of(second, k.group.alg->dh_len));
             must_derive_all();
@@ -163,7 +235,7 @@ Test(following, our_own_point_is_no_trial)
             end();
         }
     }
-    deaf = false;
+    manner = FOLLOWS;
 }
 
 Test(following, a_refused_point_leaves_the_context_as_it_was)

@@ -11,6 +11,7 @@
 #define CALLS (1u << FAIL_CALL | 1u << FAIL_CALL_LATE | 1u << FAIL_CALL_SILENT)
 
 static const char emptied[] = "a cipher's context that cannot be emptied is freed; and all is well";
+static const char trial[] = "whether libcrypto follows a peer is tried, and then gone without";
 static const char member[] = "a member that fails is set aside, and the other serves";
 static const char removal[] = "the key pair is removed at the next try, as the token shows";
 static const char first_der[] = "what is no DER is read as PEM, whatever kept it from being DER";
@@ -33,6 +34,8 @@ static struct {
     {"tw_hpke_open_once", CALLS, NULL, TW_OK, emptied, 0},
     {"tw_multi_encap", CALLS, NULL, TW_OK, emptied, 0},
     {"tw_receiver_accept_multi", CALLS, NULL, TW_OK, emptied, 0},
+    {"tw_key_ops.decap from an identity", CALLS, NULL, TW_OK, trial, 0},
+    {"tw_hpke_receiver with psk and identity", CALLS, NULL, TW_OK, trial, 0},
     {"tw_token_join", CALLS, NULL, TW_OK, member, 0},
     {"tw_token_check with a key pair", 1u << FAIL_OURS, NULL, TW_OK, removal, 0},
     {"tw_public_from_certificate, PEM", CALLS, "X509_new_ex", TW_OK, first_der, 0},
