@@ -90,7 +90,7 @@ static const char *given_twice(const char *first, const char *ends)
         size_t len = name_len(a);
         bool once = *ends == ';' || strncmp(a, "pin-", 4) == 0 || strncmp(a, "module-", 7) == 0;
 
-        for (const char *b = after(a, ends); once && len > 0 && b != NULL; b = after(b, ends)) {
+        for (const char *b = after(a, ends); once && b != NULL; b = after(b, ends)) {
             if (name_len(b) == len && memcmp(a, b, len) == 0) {
                 return a;
             }
@@ -103,6 +103,13 @@ static tw_err check_names(const char *text, failure *why)
 {
     const char *path = strchr(text, ':'), *query = strchr(text, '?'), *twice = NULL;
 
+    /* What is behind one p11-kit would take for the query, so that any token had these names. */
+    for (const char *at = path == NULL ? NULL : path + 1; at != NULL; at = after(at, ";?")) {
+        if (*at == ';') {
+            return twp_fail_text(why, TW_ERR_INVALID,
+                                 "an empty attribute in the URI: take out the semicolon");
+        }
+    }
     if (path != NULL) {
         twice = given_twice(path + 1, ";?");
     }
@@ -185,20 +192,26 @@ static tw_err take_pin_value(token_uri *u, failure *why)
     return TW_OK;
 }
 
-/* Of those p11-kit says the same as without memory. */
-static bool all_names_are_small(const char *text)
+static bool are_small(const char *at, const char *ends)
 {
-    const char *name = strchr(text, ':');
+    while (at != NULL) {
+        size_t len = strcspn(at, *ends == ';' ? "=;?" : "=&");
 
-    while (name != NULL) {
-        size_t len = strcspn(++name, "=;?&");
-
-        if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") < len) {
+        if (strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789-_") < len) {
             return false;
         }
-        name = strpbrk(name, ";?&");
+        at = after(at, ends);
     }
     return true;
+}
+
+/* Of other names p11-kit says the same as without memory. */
+static bool all_names_are_small(const char *text)
+{
+    const char *path = strchr(text, ':'), *query = strchr(text, '?');
+
+    return are_small(path == NULL ? NULL : path + 1, ";?") &&
+           are_small(query == NULL ? NULL : query + 1, "&");
 }
 
 tw_err twp_uri_parse(token_uri *out, const char *text, failure *why)

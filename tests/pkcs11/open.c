@@ -58,28 +58,6 @@ Test(open, takes_a_token_by_any_of_its_names)
     must_no_event(&s);
 }
 
-Test(open, takes_a_slot_by_its_number)
-{
-    char uri[128];
-    CK_FUNCTION_LIST *fn = stand_raw(&s);
-    tw_token *token = stand_open(&s);
-    CK_SESSION_INFO info;
-
-    must(fn->C_GetSessionInfo(raw_session(&s, fn), &info) == CKR_OK);
-    (void)snprintf(uri, sizeof(uri), "pkcs11:slot-id=%lu?pin-value=" STAND_PIN, info.slotID);
-    must_open(TW_OK, uri);
-    (void)snprintf(uri, sizeof(uri), "pkcs11:slot-id=%lu?pin-value=" STAND_PIN, info.slotID + 1);
-    must_open(TW_ERR_TOKEN_ABSENT, uri);
-    stand_forget(&s);
-    /* By as many as there are numbers; and one that stands for any. */
-    (void)snprintf(uri, sizeof(uri), "pkcs11:slot-id=1844674407%010llu?pin-value=" STAND_PIN,
-                   3709551616ull + info.slotID);
-    must_open(TW_ERR_INVALID, uri);
-    must_open(TW_ERR_INVALID, "pkcs11:slot-id=18446744073709551615?pin-value=" STAND_PIN);
-    must_open(TW_ERR_INVALID, "pkcs11:slot-id=?pin-value=" STAND_PIN);
-    tw_token_free(token);
-}
-
 Test(open, refuses_what_is_no_uri)
 {
     static const char *const bad[] = {
@@ -107,25 +85,6 @@ Test(open, refuses_what_is_no_uri)
         must_open(TW_ERR_INVALID, bad[i]);
         must_event(&s, TW_ERR_INVALID, NULL, 0, "");
     }
-}
-
-/* Of two p11-kit takes the last: the PIN may be another token's. */
-Test(open, says_which_attribute_of_a_uri_it_does_not_take)
-{
-    static const struct {
-        const char *uri, *says;
-    } bad[] = {
-        {"pkcs11:token=other;token=hpke?pin-value=" STAND_PIN, ": token= is in the URI twice"},
-        {"pkcs11:token=hpke?pin-value=1&pin-value=" STAND_PIN, ": pin-value= is in the URI twice"},
-        {"pkcs11:token=hpke;" STAND_PIN "=1", ": attribute 2 of the URI's path has a name that is"},
-        {"pkcs11:" STAND_PIN "=1;" STAND_PIN "=2", ": an attribute is in the URI twice"},
-    };
-
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        must_open(TW_ERR_INVALID, bad[i].uri);
-        must_event(&s, TW_ERR_INVALID, NULL, 0, bad[i].says);
-    }
-    must_open(TW_OK, "pkcs11:token=hpke?x-mine=1&x-mine=2&pin-value=" STAND_PIN);
 }
 
 Test(open, refuses_bad_arguments_without_an_event)
