@@ -66,7 +66,9 @@ Test(uris, says_which_attribute_of_a_uri_it_does_not_take)
         {"pkcs11:token=hpke?pin-value=1&pin-value=" STAND_PIN, ": pin-value= is in the URI twice"},
         {"pkcs11:token=hpke?module-path=1&module-path=" TESTS_SOFTHSM,
          ": module-path= is in the URI twice"},
-        {"pkcs11:t=1;t=2", ": an attribute is in the URI twice"}, /* to be no name that begins so */
+        {"pkcs11:t=1;t=2", ": an attribute is in the URI twice"}, /* no beginning of "token" */
+        {"pkcs11:t=1", ": attribute 1 of the URI's path has a name that is"},
+        {"pkcs11:type=nothing;", ": the URI has a value that is not known"},
         {"pkcs11:token=hpke;tok=1", ": attribute 2 of the URI's path has a name that is"},
         {"pkcs11:token=hpke;" STAND_PIN "=1", ": attribute 2 of the URI's path has a name that is"},
         {"pkcs11:" STAND_PIN "=1;" STAND_PIN "=2", ": an attribute is in the URI twice"},
