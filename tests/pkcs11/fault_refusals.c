@@ -16,6 +16,7 @@ static tw_key *key;
 static void start(void)
 {
     fault_softhsm(&s);
+    stand_add(&s, "second");
     token = stand_open(&s);
     key = stand_key(&s, token, TW_KEM_P256_HKDF_SHA256, "a");
 }
@@ -58,23 +59,51 @@ static void *use(void *arg)
     return NULL;
 }
 
-/* Another thread has logged in again by the time that the answer comes. */
-Test(refusals, of_who_is_logged_in_again_are_none_either)
+/* `amid` is called while another thread waits in its first C_DeriveKey, as `script` says. */
+static void use_with(const char *script, void (*amid)(void))
 {
     size_t before = fault_count("C_DeriveKey");
     pthread_t thread;
     tw_err err = TW_OK;
 
-    fault_script(&s, "C_DeriveKey 1 logout\nC_DeriveKey 1 wait 500\n"
-                     "C_DeriveKey 1 fail CKR_TEMPLATE_INCOMPLETE");
+    fault_script(&s, "%s", script);
     must(pthread_create(&thread, NULL, use, &err) == 0);
     while (fault_count("C_DeriveKey") == before) {
         usleep(1000);
     }
     usleep(100000);
-    must_ok(tw_key_check(key));
+    amid();
     must(pthread_join(thread, NULL) == 0);
     must_ok(err);
+}
+
+static void log_in_again(void)
+{
+    must_ok(tw_key_check(key));
+}
+
+Test(refusals, of_who_is_logged_in_again_are_none_either)
+{
+    use_with("C_DeriveKey 1 logout\nC_DeriveKey 1 wait 500\n"
+             "C_DeriveKey 1 fail CKR_TEMPLATE_INCOMPLETE",
+             log_in_again);
+}
+
+static void log_in_elsewhere(void)
+{
+    tw_token *second;
+
+    must_ok(tw_token_open("pkcs11:token=second?pin-value=" STAND_PIN, &s.options, &second));
+    tw_token_free(second);
+}
+
+/* A handle may have become another key's, and what came of that one is no answer. */
+Test(refusals, and_what_is_derived_after_another_login_are_none)
+{
+    size_t before = fault_count("C_DeriveKey");
+
+    use_with("C_DeriveKey 1 wait 500", log_in_elsewhere);
+    must_size(before + 2, fault_count("C_DeriveKey"));
 }
 
 Test(refusals, of_who_is_logged_in_are_told)

@@ -258,6 +258,7 @@ Test(open, asks_for_a_pin_only_when_the_uri_gives_none)
     must_ask(TW_OK, stand_uri_without_pin(&s, ""), 1);
     must_ask(TW_OK, stand_uri(&s, ""), 0);
     must_no_event(&both.stand);
+    must_ask(TW_ERR_TOKEN_PIN, "pkcs11:token=hpke?pin-source=/nowhere/pin", 0);
 }
 
 Test(open, asks_first_when_told_so)
