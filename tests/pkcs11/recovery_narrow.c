@@ -69,6 +69,7 @@ Test(narrow, sessions_of_a_token_that_is_write_protected_are_its_policy)
 {
     tw_key *made;
 
+    reopen_amid("C_OpenSession * flag CKF_RW_SESSION CKR_DEVICE_ERROR");
     reopen_amid("C_OpenSession * flag CKF_RW_SESSION CKR_TOKEN_WRITE_PROTECTED");
     must_err(TW_ERR_TOKEN_POLICY,
              tw_token_generate(token, TW_KEM_P256_HKDF_SHA256, "b", NULL, 0, &made));
