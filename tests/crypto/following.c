@@ -23,7 +23,7 @@ static const uint16_t kems[] = {TW_KEM_P256_HKDF_SHA256, TW_KEM_P384_HKDF_SHA384
                                 TW_KEM_P521_HKDF_SHA512, TW_KEM_X25519_HKDF_SHA256,
                                 TW_KEM_X448_HKDF_SHA512};
 
-static enum { FOLLOWS, COPIES_WHEN_TOLD, COPIES_WHEN_USED, DERIVES_ONCE } manner;
+static enum { FOLLOWS, COPIES_WHEN_TOLD, COPIES_WHEN_USED, DERIVES_ONCE, FAILS } manner;
 static size_t set;         /* peers, since the count began */
 static EVP_PKEY *set_last; /* and not used since */
 
@@ -66,7 +66,7 @@ int EVP_PKEY_derive(EVP_PKEY_CTX *ctx, unsigned char *out, size_t *out_len)
     EVP_PKEY *fresh = set_last;
 
     set_last = NULL;
-    if (manner == DERIVES_ONCE && fresh == NULL) {
+    if (manner == FAILS || (manner == DERIVES_ONCE && fresh == NULL)) {
         ERR_raise(ERR_LIB_EVP, ERR_R_OPERATION_FAIL);
         return 0;
     }
@@ -253,4 +253,24 @@ Test(following, a_refused_point_leaves_the_context_as_it_was)
     }
     must(set == wanted);
     end();
+}
+
+Test(following, what_fails_costs_one_message_and_the_next_is_derived_anew)
+{
+    uint8_t dh[TW_MAX_DH];
+
+    for (size_t i = 0; i < TW_COUNT(kems); i++) {
+        start_with(kems[i], &default_provider);
+        for (size_t done = 0; done < PEERS; done++) {
+            for (size_t before = 0; before < done; before++) {
+                must_derive(before);
+            }
+            manner = FAILS;
+            must_err(TW_ERR_CRYPTO, tw_dh_derive(&k.group, &k.own, k.point[done], dh));
+            manner = FOLLOWS;
+            must_derive(done);
+        }
+        must_derive_all();
+        end();
+    }
 }
