@@ -65,6 +65,15 @@ Test(narrow, sessions_are_a_failure_while_no_other_opens)
     must_ok(tw_key_check(key));
 }
 
+Test(narrow, sessions_leave_other_refusals_what_they_are)
+{
+    reopen_amid("C_OpenSession * flag CKF_RW_SESSION CKR_DEVICE_ERROR");
+    fault_script(&s, "C_OpenSession * flag CKF_RW_SESSION CKR_DEVICE_ERROR\n"
+                     "C_DeriveKey * fail CKR_KEY_FUNCTION_NOT_PERMITTED");
+    must_err(TW_ERR_TOKEN_POLICY, tw_key_check(key));
+    must_event(&s, TW_ERR_TOKEN_POLICY, "C_DeriveKey", CKR_KEY_FUNCTION_NOT_PERMITTED, "");
+}
+
 Test(narrow, sessions_of_a_token_that_is_write_protected_are_its_policy)
 {
     tw_key *made;
