@@ -45,6 +45,6 @@ typedef struct script {
 } script;
 tw_err play(op *o, void *arg);
 tw_err run(persistence how, script *s);
-tw_err logins_come(op *o, void *arg); /* as often as a size_t says, amid it */
+tw_err logins_come(op *o, void *arg); /* as often as a size_t says; the last takes the session */
 
 #endif

@@ -144,6 +144,6 @@ tw_err logins_come(op *o, void *arg)
     }
     (*left)--;
     (void)twp_fail_text(o->line.why, TW_ERR_TOKEN_FAILED, "a login came");
-    o->line.why->loss = LOSS_HANDLE;
+    o->line.why->loss = *left > 0 ? LOSS_HANDLE : LOSS_SESSION;
     return TW_ERR_TOKEN_FAILED;
 }
