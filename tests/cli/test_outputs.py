@@ -372,6 +372,19 @@ class States(Case):
                 self.path("state").unlink()
                 self.assertEqual(self.names(), [name for name in before if name != "state"])
 
+    def test_a_state_that_someone_removed_is_not_said_to_be_left(self):
+        sealed = self.run_twoway("request", "--to", "config", "--chunked", "in").out
+        process = self.start("accept", "--key", "key", "--chunked", "--exchange", "state",
+                             "-o", "out", stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdin.write(sealed[:-1])
+        process.stdin.flush()
+        while "state" not in self.names():
+            time.sleep(0.01)
+        self.path("state").unlink()
+        _, err = process.communicate()
+        self.assertEqual(process.returncode, REFUSED)
+        self.assertNotIn(b"to remove this", err)
+
     def test_what_force_replaced_comes_back_when_the_verb_fails(self):
         self.write("bad", self.read("req")[:-1])
         self.write("state", b"before")
