@@ -16,14 +16,40 @@
 
 #include "cli.h"
 
-static struct termios terminal_before;
+static struct termios terminal_before, terminal_silent;
 static volatile sig_atomic_t terminal = -1; /* its descriptor while it does not echo */
+static volatile sig_atomic_t resumed;       /* after a stop, and nothing was asked for since */
+
+/* In the background the terminal is as the shell wants it, and setting it would stop the process,
+ * which may be about to end. */
+static void set_terminal(int fd, const struct termios *mode)
+{
+    if (tcgetpgrp(fd) == getpgrp()) {
+        (void)tcsetattr(fd, TCSAFLUSH, mode);
+    }
+}
 
 void terminal_restore(void)
 {
-    if (terminal >= 0) {
-        (void)tcsetattr((int)terminal, TCSAFLUSH, &terminal_before);
+    const int fd = (int)terminal;
+
+    terminal = -1;
+    if (fd >= 0) {
+        set_terminal(fd, &terminal_before);
     }
+}
+
+/* Who continues what was stopped, mostly a shell, lets the terminal echo. */
+static void on_continue(int number)
+{
+    const int saved = errno;
+
+    (void)number;
+    resumed = 1;
+    if (terminal >= 0) {
+        set_terminal((int)terminal, &terminal_silent);
+    }
+    errno = saved;
 }
 
 static tw_err no_pin(const char *sentence)
@@ -32,29 +58,54 @@ static tw_err no_pin(const char *sentence)
     return TW_ERR_TOKEN_PIN;
 }
 
-/* No echo but of the newline, and no Ctrl-Z, which would leave the shell without echo. */
+/* No echo but of the newline, and no Ctrl-Z, which would leave the shell without echo. Flushing waits
+ * in the background for the foreground: before that the terminal's settings are the shell's own, by
+ * which no line ends. */
 static bool echo_off(int fd)
 {
-    struct termios silent;
-
+    while (tcflush(fd, TCIFLUSH) != 0) {
+        if (errno != EINTR) {
+            return false;
+        }
+    }
     if (tcgetattr(fd, &terminal_before) != 0) {
         return false;
     }
-    silent = terminal_before;
-    silent.c_lflag &= ~(tcflag_t)ECHO;
-    silent.c_lflag |= ICANON | ISIG | ECHONL;
-    silent.c_cc[VSUSP] = _POSIX_VDISABLE;
+    terminal_silent = terminal_before;
+    terminal_silent.c_lflag &= ~(tcflag_t)ECHO;
+    terminal_silent.c_lflag |= ICANON | ISIG | ECHONL;
+    terminal_silent.c_cc[VSUSP] = _POSIX_VDISABLE;
     terminal = fd;
-    return tcsetattr(fd, TCSAFLUSH, &silent) == 0;
+    return tcsetattr(fd, TCSAFLUSH, &terminal_silent) == 0;
 }
 
-static tw_err read_line(int fd, char *buf, size_t cap, size_t *len)
+static void prompt(int fd, const char *label)
+{
+    bool shown;
+
+    dprintf(fd, "PIN for token '");
+    for (size_t step; label != NULL && *label != '\0'; label += step) {
+        step = name_step(label, &shown);
+        dprintf(fd, "%.*s", shown ? (int)step : 1, shown ? label : "?");
+    }
+    dprintf(fd, "': ");
+}
+
+static tw_err read_line(int fd, const char *label, char *buf, size_t cap, size_t *len)
 {
     char c;
     ssize_t n;
 
+    prompt(fd, label);
     for (*len = 0;;) {
         n = read(fd, &c, 1);
+        if (resumed) { /* what was typed before that, or into the shell's screen, is no PIN */
+            resumed = 0;
+            *len = 0;
+            (void)tcflush(fd, TCIFLUSH);
+            prompt(fd, label);
+            continue;
+        }
         if (n < 0 && errno == EINTR) {
             continue;
         }
@@ -79,36 +130,27 @@ static tw_err read_line(int fd, char *buf, size_t cap, size_t *len)
     return *len > 0 ? TW_OK : no_pin("expected a PIN, came none; try again");
 }
 
-static void prompt(int fd, const char *label)
-{
-    bool shown;
-
-    dprintf(fd, "PIN for token '");
-    for (size_t step; label != NULL && *label != '\0'; label += step) {
-        step = name_step(label, &shown);
-        dprintf(fd, "%.*s", shown ? (int)step : 1, shown ? label : "?");
-    }
-    dprintf(fd, "': ");
-}
-
 static tw_err ask(const char *label, char *buf, size_t cap, size_t *len)
 {
+    const struct sigaction action = {.sa_handler = on_continue};
     const int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
+    struct sigaction before;
     tw_err err;
 
     if (fd < 0) {
         return no_pin("expected a terminal to ask on, came none; give --pin-source");
     }
     progress_clear();
+    (void)sigaction(SIGCONT, &action, &before);
     if (echo_off(fd)) {
-        prompt(fd, label);
-        err = read_line(fd, buf, cap, len);
+        resumed = 0; /* by which the foreground was waited for */
+        err = read_line(fd, label, buf, cap, len);
     } else {
         err = no_pin("expected a terminal that can hide what is typed, came another; give "
                      "--pin-source");
     }
     terminal_restore();
-    terminal = -1;
+    (void)sigaction(SIGCONT, &before, NULL);
     (void)close(fd);
     return err;
 }

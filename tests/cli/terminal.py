@@ -61,6 +61,12 @@ class Terminal:
     def signal(self, number):
         os.kill(self.pid, number)
 
+    def child(self):
+        """The one process that `argv` has started."""
+        children = f"/proc/{self.pid}/task/{self.pid}/children"
+        with open(children, encoding="ascii") as found:
+            return int(found.read().split()[0])
+
     def wait(self, seconds=20):
         """The exit status, or minus the signal."""
         end = time.monotonic() + seconds

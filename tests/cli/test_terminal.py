@@ -4,8 +4,9 @@ import os
 import signal
 import time
 
+import support
 from support import NOT_PERMITTED, PIN, USAGE, Case, TokenCase, main
-from terminal import TerminalMixin
+from terminal import Terminal, TerminalMixin
 
 
 class Ciphertext(TerminalMixin, Case):
@@ -136,6 +137,45 @@ class Pin(TerminalMixin, TokenCase):
             self.assertTrue(t.echoes())
             self.check_no_temporaries()
             self.assertFalse(self.path("out").exists())
+
+    def job(self, before):
+        """Under a shell with job control, which brings it to the foreground with `fg` when it has
+        been stopped. Line editors leave the terminal as `raw` says, and shells set it to echo."""
+        script = (f'set -m; raw="-echo -icanon -icrnl"; {before}; stty sane; fg >/dev/null; '
+                  'code=$?; stty -a; exit $code')
+        return Terminal(["bash", "-c", script, "bash", support.TWOWAY, *self.accept], self.dir,
+                        self.env)
+
+    def ends_well(self, t, after):
+        t.expect(b"PIN for token 'hpke': ", after=after)
+        self.assertFalse(t.echoes())
+        t.type(PIN.encode() + b"\r")  # what the key sends
+        self.assertEqual(t.wait(), 0, t.seen)
+        self.assertNotIn(PIN.encode(), t.seen)
+        self.assertRegex(t.seen, rb" icanon .* echo ")
+        self.assertEqual(self.read("out"), b"plaintext")
+
+    def test_in_the_background_it_waits_for_the_foreground(self):
+        self.ends_well(self.job('stty $raw; "$@" & until jobs -s | grep -q .; do sleep 0.05; done'),
+                       0)
+
+    def test_stopped_and_continued_it_is_asked_for_again_without_echo(self):
+        for number in (signal.SIGSTOP, signal.SIGTSTP):
+            t = self.job('"$@" || stty $raw')
+            t.expect(b"PIN for token 'hpke': ")
+            t.type(b"Tig")
+            seen = len(t.seen)
+            os.kill(t.child(), number)
+            self.ends_well(t, seen)
+            self.path("out").unlink()
+
+    def test_stopped_at_the_prompt_it_can_be_ended(self):
+        t = self.job('"$@" || { pid=$(jobs -p); kill %%; while kill -0 $pid; do sleep 0.05; done; }; '
+                     'exit 99')
+        t.expect(b"PIN for token 'hpke': ")
+        os.kill(t.child(), signal.SIGSTOP)
+        self.assertEqual(t.wait(), 99)
+        self.check_no_temporaries()
 
     def test_tokens_does_not_ask(self):
         t = self.terminal("tokens", "--module", self.module)
