@@ -2,7 +2,8 @@
 
 /* A file that is written must be no other file of the same command: renaming over a
  * key, or storing an exchange where the message then goes, would lose what nothing can
- * make again. Only IN may be named by -o, as it has been read when that is replaced. */
+ * make again. Only IN may be named by -o, as it has been read when that is replaced.
+ * Two files that are read may be one, unless that can be read only once. */
 
 #include <errno.h>
 #include <libgen.h>
@@ -165,7 +166,7 @@ static void collect(places *all, const options *o)
 
     add(all, "-o", o->output, true);
     add(all, standard_output, prints ? "/dev/stdout" : NULL, true);
-    add(all, "IN", o->input, false);
+    add(all, "IN", o->input == NULL && o->verb->takes_input ? "/dev/stdin" : o->input, false);
     add(all, "--key", o->key != NULL && !is_uri(o->key) ? o->key : NULL, false);
     add(all, "--public", o->public_file, false);
     add(all, "--certificate", o->certificate, false);
@@ -185,12 +186,18 @@ static void collect(places *all, const options *o)
     add(all, "--exchange", o->exchange, (o->verb->bit & (VERB_REQUEST | VERB_ACCEPT)) != 0);
 }
 
-/* On one descriptor that was open before two outputs would mix, whatever is behind it. */
+/* On one descriptor that was open before two outputs would mix, whatever is behind it, and of two
+ * inputs the second would get what the first left: nothing, mostly. */
+static bool share_descriptor(const place *a, const place *b)
+{
+    return a->writes == b->writes && a->descriptor >= 0 && a->descriptor == b->descriptor;
+}
+
 static bool clash(const place *a, const place *b)
 {
     const bool is_output = strcmp(a->option, "-o") == 0 || a->option == standard_output;
 
-    if (a->writes && b->writes && a->descriptor >= 0 && a->descriptor == b->descriptor) {
+    if (share_descriptor(a, b)) {
         return true;
     }
     return (a->writes || b->writes) && !(is_output && strcmp(b->option, "IN") == 0) &&
@@ -205,6 +212,11 @@ static int compare(const places *all)
             const place *a = &all->items[i], *b = &all->items[j];
 
             /* The path of --pin-source may be a PIN that someone typed there. */
+            if (clash(a, b) && !a->writes && !b->writes) {
+                return usage_error("expected different inputs for %s and %s, came one for both, "
+                                   "where IN absent is standard input",
+                                   a->option, b->option);
+            }
             if (clash(a, b)) {
                 return usage_error("expected different files for %s and %s, came one for both",
                                    a->writes ? a->option : b->option,

@@ -32,6 +32,9 @@ int standard_descriptor(const char *path)
 {
     static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
 
+    if (strcmp(path, "/dev/stdin") == 0) {
+        return STDIN_FILENO;
+    }
     if (strcmp(path, "/dev/stdout") == 0) {
         return STDOUT_FILENO;
     }

@@ -177,6 +177,32 @@ class Places(Case):
                               done.stderr)
                 self.assertEqual(self.read(name), b"")
 
+    def test_what_can_be_read_once_is_one_input(self):
+        self.request("--exchange", "ours", "-o", "req", "in")
+        for first, args in (("--to", ["request", "--to", "/dev/stdin", "-o", "no"]),
+                            ("--to", ["request", "--to", "/dev/fd/0", "-o", "no", "-"]),
+                            ("--key", ["accept", "--key", "/dev/stdin", "-o", "no", "/dev/stdin"]),
+                            ("--pin-source", ["accept", "--key", "pkcs11:token=hpke", "-o", "no",
+                                              "--pin-source", "/proc/self/fd/0"]),
+                            ("pin-source", ["accept", "-o", "no", "--key",
+                                            "pkcs11:token=hpke?pin-source=file:/dev/stdin"]),
+                            ("--exchange", ["receive", "--exchange", "/dev/stdin", "-o", "no"])):
+            with self.subTest(args=args):
+                run = self.run_twoway(*args, code=USAGE, input=self.read("config"))
+                self.assertIn("different inputs for IN and " + first, run.err)
+                self.assertFalse(self.path("no").exists())
+        self.run_twoway("request", "--to", "/dev/stdin", "in", input=self.read("config"))
+        self.run_twoway("config", "--key", "/dev/stdin", input=self.read("key"))
+
+    def test_nor_is_what_standard_input_comes_from_written_over_but_by_the_message(self):
+        self.write("state", b"kept")
+        for args, code in ((["--exchange", "state"], USAGE), (["-o", "state"], 0)):
+            with open(self.path("state"), "rb") as state:
+                done = subprocess.run([TWOWAY, "request", "--to", "config", "--force", *args],
+                                      cwd=self.dir, stdin=state, capture_output=True, check=False)
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertEqual(self.read("state") == b"kept", code == USAGE)
+
     def test_no_secret_goes_where_the_message_does(self):
         self.request("-o", "req", "in")
         for args in (["request", "--to", "config", "--exchange", "/dev/stdout", "in"],
