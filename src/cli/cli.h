@@ -130,6 +130,7 @@ int run_receive(const options *o);
 /* What a library call was working on decides whose fault an error is. */
 typedef enum subject {
     ABOUT_MESSAGE, /* what a peer sent */
+    ABOUT_ANSWER,  /* the same to a request of the user's, whose exchange opens it */
     ABOUT_KEY,     /* the user's own key */
     ABOUT_PUBLIC,  /* a public key file */
     ABOUT_CERTIFICATE,

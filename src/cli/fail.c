@@ -27,7 +27,8 @@ void set_verb(const char *name)
  * from the user's own files mean that the file is damaged. */
 static int status_of_refusal(subject about)
 {
-    return about == ABOUT_MESSAGE || about == ABOUT_WORK ? EX_DATAERR : EX_NOINPUT;
+    return about == ABOUT_MESSAGE || about == ABOUT_ANSWER || about == ABOUT_WORK ? EX_DATAERR
+                                                                                  : EX_NOINPUT;
 }
 
 static int status_of_misuse(subject about)
@@ -90,6 +91,9 @@ static const struct {
      "verify; check the key, --label and --chunked, or have it sent again"},
     {ABOUT_MESSAGE, TW_ERR_TRUNCATED,
      "expected a complete message, came one that ends early; have it sent again"},
+    {ABOUT_ANSWER, TW_ERR_AUTH,
+     "expected an answer to this exchange with this label and layout, came one that does not "
+     "verify; check --exchange, --label and --chunked, or have it sent again"},
     {ABOUT_KEY, TW_ERR_FORMAT,
      "expected an unencrypted private key in PEM, came something else; decrypt or convert it, or "
      "make one with twoway keygen"},
@@ -175,6 +179,9 @@ static const char *sentence_for(tw_err err, subject about)
         if (common[i].err == err) {
             return common[i].sentence;
         }
+    }
+    if (about == ABOUT_ANSWER) {
+        return sentence_for(err, ABOUT_MESSAGE);
     }
     /* A state or configuration is read by several calls; whatever they object to,
      * the file is what the user can act on. */

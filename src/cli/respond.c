@@ -90,7 +90,7 @@ static int open_answer(const options *o, answer *a)
         return fail_tw(err, ABOUT_STATE, o->exchange);
     }
     status = err == TW_OK ? stream_open(body, o, &a->in, a->out)
-                          : fail_tw(err, ABOUT_MESSAGE, a->in.name);
+                          : fail_tw(err, ABOUT_ANSWER, a->in.name);
     tw_opener_free(body);
     return status;
 }

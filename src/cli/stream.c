@@ -146,6 +146,9 @@ int stream_open(tw_opener *opener, const options *o, input *in, output *out)
     progress_start(o->verb->name, in);
     err = tw_opener_pump(opener, &pipe);
     progress_end();
+    if (err == TW_OK) {
+        return EX_OK;
+    }
     if (err == TW_ERR_IO) {
         return fail_io(&s);
     }
@@ -157,5 +160,10 @@ int stream_open(tw_opener *opener, const options *o, input *in, output *out)
     if (err == TW_ERR_LIMIT) {
         return too_long_a_chunk(o, in);
     }
-    return err == TW_OK ? EX_OK : fail_tw(err, ABOUT_MESSAGE, in->name);
+    if (err == TW_ERR_TRUNCATED && o->chunked) {
+        return fail(exit_status(err, ABOUT_MESSAGE), in->name,
+                    "expected a complete message in chunks, came one that ends early; have it sent "
+                    "again, or it is a whole message: leave out --chunked");
+    }
+    return fail_tw(err, o->verb->bit == VERB_RECEIVE ? ABOUT_ANSWER : ABOUT_MESSAGE, in->name);
 }

@@ -188,6 +188,18 @@ class Messages(Case):
             for message in self.spoilt(response):
                 self.refused("receive", message, *layout)
 
+    def test_an_answer_is_for_its_exchange_and_not_for_a_key(self):
+        self.key_and_config()
+        for layout in ([], ["--chunked"]):
+            self.run_twoway("accept", "--key", "key", "--exchange", "theirs", "--force", *layout,
+                            input=self.sealed(*layout))
+            response = self.run_twoway("respond", "--exchange", "theirs", *layout, input=b"1").out
+            self.sealed(*layout)  # another exchange
+            run = self.run_twoway("receive", "--exchange", "ours", *layout, input=response,
+                                  code=REFUSED)
+            self.assertIn("expected an answer to this exchange", run.err)
+            self.assertNotIn("key", run.err)
+
     def test_chunked_is_said_on_both_ends_or_on_neither(self):
         self.key_and_config()
         self.refused("accept", self.sealed("--chunked"))
@@ -198,6 +210,12 @@ class Messages(Case):
         message = self.sealed()
         while message[7 + 65] < 0xc0:  # read as the length of a chunk, too long
             message = self.sealed()
+        short = bytes(7 + 65 + 1)
+        while not 0x41 <= short[7 + 65] < 0x80:  # the length of a chunk that does not all come
+            short = self.run_twoway("request", "--to", "config", input=b"").out
+        for told in (message, short):
+            run = self.run_twoway("accept", "--key", "key", "--chunked", input=told, code=REFUSED)
+            self.assertIn("it is a whole message: leave out --chunked", run.err)
         for size, raised in (("16384", True), ("16777216", False)):
             run = self.run_twoway("accept", "--key", "key", "--chunked", "--max-chunk", size,
                                   input=message, code=REFUSED)
