@@ -169,11 +169,26 @@ void tw_dh_key_clear(tw_dh_key *key)
     key->pkey = NULL;
 }
 
+/* Whether the provider that derives is the key object's own. Where another one has been loaded
+ * since, and is preferred, libcrypto gives it a copy, keeps that, and hands it out again after the
+ * key object was written over (OpenSSL 3.0 to 3.6 at least): another peer's point. */
+static bool is_at_home(EVP_PKEY_CTX *ctx, const EVP_PKEY *peer)
+{
+    return EVP_PKEY_get0_provider(peer) == EVP_PKEY_CTX_get0_provider(ctx);
+}
+
 /* No second validation: tw_group_check has seen the point to be on the curve. But a provider
  * that the caller asked for is to see for itself. */
 static bool set_peer(const tw_group *group, EVP_PKEY_CTX *ctx, EVP_PKEY *peer)
 {
-    return EVP_PKEY_derive_set_peer_ex(ctx, peer, group->provider.properties != NULL) == 1;
+    EVP_PKEY *given = is_at_home(ctx, peer) ? peer : EVP_PKEY_dup(peer);
+    bool ok = given != NULL &&
+              EVP_PKEY_derive_set_peer_ex(ctx, given, group->provider.properties != NULL) == 1;
+
+    if (given != peer) {
+        EVP_PKEY_free(given);
+    }
+    return ok;
 }
 
 static bool derive(const tw_group *group, EVP_PKEY_CTX *ctx, uint8_t *dh)
@@ -238,7 +253,7 @@ static tw_err try_following(const tw_group *group, const tw_dh_key *key, EVP_PKE
 
     (void)ERR_set_mark();
     ok = tw_dh_public(group, key, own) == TW_OK && (peer = tw_group_scratch(group)) != NULL &&
-         try_points(group, *ctx, peer, own, pk, dh, &follows);
+         is_at_home(*ctx, peer) && try_points(group, *ctx, peer, own, pk, dh, &follows);
     (void)ERR_pop_to_mark();
     EVP_PKEY_CTX_set_app_data(*ctx, follows ? (void *)peer : &follows_none);
     if (!follows) {

@@ -73,6 +73,7 @@ MAKE(int, EVP_PKEY_fromdata, (EVP_PKEY_CTX * c, EVP_PKEY **k, int s, OSSL_PARAM 
 CALL(int, EVP_PKEY_derive_init, (EVP_PKEY_CTX * c), (c), 0)
 CALL(int, EVP_PKEY_derive_set_peer_ex, (EVP_PKEY_CTX * c, EVP_PKEY *k, int v), (c, k, v), 0)
 CALL(int, EVP_PKEY_derive, (EVP_PKEY_CTX * c, unsigned char *o, size_t *n), (c, o, n), 0)
+NEW(EVP_PKEY *, EVP_PKEY_dup, (EVP_PKEY * k), (k), EVP_PKEY_free)
 NEW(EVP_PKEY *, EVP_PKEY_new_raw_private_key_ex,
     (OSSL_LIB_CTX * c, const char *t, const char *p, const unsigned char *k, size_t n),
     (c, t, p, k, n), EVP_PKEY_free)
