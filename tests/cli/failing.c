@@ -12,8 +12,9 @@
  *   TWOWAY_FAIL_ONLY       names of calls, if only they count
  *   TWOWAY_FAIL_REPORT     the file that gets the name of what failed
  *   TWOWAY_LACKS           what the filesystem cannot do: "flags" of renameat2, as NFS; "flags
- *                          link", as exFAT; "mode", as a share or FAT that is mounted with
- *                          another's user id; these are no failures that count
+ *                          call", as a kernel without it; "flags link", as exFAT; "mode", as a
+ *                          share or FAT that is mounted with another's user id; these are no
+ *                          failures that count
  */
 
 #include <errno.h>
@@ -182,7 +183,7 @@ int __wrap_renameat2(int a, const char *b, int c, const char *d, unsigned f)
     const bool cannot = f != 0 && lacks("flags");
 
     if (cannot || fails("renameat2", "")) {
-        errno = cannot ? EINVAL : EIO;
+        errno = !cannot ? EIO : lacks("call") ? ENOSYS : EINVAL;
         return -1;
     }
     return __real_renameat2(a, b, c, d, f);

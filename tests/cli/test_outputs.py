@@ -377,7 +377,8 @@ class States(Case):
 
     def test_a_state_that_someone_put_in_its_place_stays_when_the_verb_fails(self):
         sealed = self.run_twoway("request", "--to", "config", "--chunked", "in").out
-        for lacks, *force in ([""], ["flags"], *([lacks, "--force"] for lacks in LACKS)):
+        for lacks, *force in ([""], ["flags"], ["flags call"],
+                              *([lacks, "--force"] for lacks in LACKS)):
             with self.subTest(lacks=lacks, force=force):
                 self.env["TWOWAY_LACKS"] = lacks
                 if force:

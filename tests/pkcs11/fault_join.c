@@ -320,6 +320,7 @@ static void bad_arguments(void)
     must_err(TW_ERR_INVALID, tw_token_joined(j.software, 0, &token, &err));
     must(token == NULL);
     must_err(TW_ERR_INVALID, tw_token_joined(NULL, 0, &token, &err));
+    must_err(TW_ERR_INVALID, tw_token_joined(j.software, 0, NULL, &err));
     j.members[1].size--;
     must_err(TW_ERR_INVALID, tw_token_join(j.members, 2, &j.key));
     j.members[1] = (tw_token_member){sizeof(j.members[1]), "no URI", NULL};
