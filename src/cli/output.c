@@ -321,6 +321,12 @@ int output_absent(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode) ? exists(path) : EX_OK;
 }
 
+/* Where someone else has put something in meanwhile, the folder is theirs as well. */
+static int remove_folder(const char *path)
+{
+    return rmdir(path) == 0 || errno == ENOTEMPTY || errno == EEXIST ? 0 : -1;
+}
+
 /* Puts back what was replaced or removes what is doomed; 0, or errno. Where someone else has put a
  * file meanwhile, that one stays, and what it would have replaced, too, goes. */
 static int undo(const output *out)
@@ -332,7 +338,7 @@ static int undo(const output *out)
     } else if (out->aside != NULL) {
         answer = rename(out->aside, out->path);
     } else if (out->doomed != NULL) {
-        answer = out->directory ? rmdir(out->doomed) : unlink(out->doomed);
+        answer = out->directory ? remove_folder(out->doomed) : unlink(out->doomed);
     }
     return answer == 0 ? 0 : errno;
 }

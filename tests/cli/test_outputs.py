@@ -249,6 +249,20 @@ class Places(Case):
                 self.assertEqual(self.read("out/theirs"), b"theirs")
                 shutil.rmtree(self.path("out"))
 
+    def test_a_folder_that_someone_uses_meanwhile_is_not_to_be_removed(self):
+        process = self.start("request", "--to", "config", "--encap", "many", stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdout.read(1)  # the folder is there, and the body is waited for
+        self.write("many/theirs", b"theirs")
+        process.stdout.close()
+        process.stdin.write(b"x")
+        process.stdin.close()
+        with process.stderr:
+            err = process.stderr.read()
+        self.assertEqual(process.wait(), IO_FAILED, err)
+        self.assertNotIn(b"remove it yourself", err)
+        self.assertEqual([name for name in self.names() if "many" in name], ["many", "many/theirs"])
+
     def test_a_name_that_ends_with_a_slash_is_refused_before_the_input_is_read(self):
         for place in ("out/", "./out//", "in/"):
             with open(self.path("in"), "rb", buffering=0) as source:
