@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a person at a terminal sees: PIN prompt, progress, and no ciphertext."""
 import os
+import pathlib
 import signal
 import time
 
@@ -181,6 +182,47 @@ class Pin(TerminalMixin, TokenCase):
         t = self.terminal("tokens", "--module", self.module)
         self.assertEqual(t.wait(), 0)
         self.assertNotIn(b"PIN for", t.seen)
+
+
+class Completion(Case):
+    """What a Tab in bash makes of a line; scripts/manual-check holds its words to --help."""
+
+    def setUp(self):
+        super().setUp()
+        self.env.update(TERM="dumb", PS1="> ", LC_ALL="C.UTF-8", SECRET_PIN="")
+        for name in ("config", "keygen"):  # folders called like verbs
+            self.path(name).mkdir()
+        for name in ("my key.pem", "two\nlines", "x"):
+            self.write(name, b"")
+        script = pathlib.Path(__file__).parents[2] / "src" / "cli" / "twoway.bash"
+        self.bash = Terminal(["bash", "--norc", "--noprofile", "-i"], self.dir, self.env)
+        self.bash.type(b"bind 'set enable-bracketed-paste off'; . " + str(script).encode() +
+                       b"; twoway() { printf '<%q>' \"$@\"; echo; }; echo rea''dy\r")
+        self.bash.expect(b"ready\r\n> ")
+        self.addCleanup(self.bash.wait)
+        self.addCleanup(self.bash.type, b"exit\r")
+
+    def completed(self, line):
+        """The arguments that `line` has after a Tab in the place of each full stop."""
+        start = len(self.bash.seen)
+        self.bash.type(b"twoway " + line.replace(".", "\t").encode() + b"\r")
+        self.bash.expect(b">\r\n> ", after=start)
+        return self.bash.seen[start:].split(b"\r\n")[-2].decode()
+
+    def test_its_words_and_names(self):
+        for line, made in (("conf.", "<config>"),
+                           ("request --ex.", "<request><--exchange>"),
+                           ("keygen --kem p3.", "<keygen><--kem><p384>"),
+                           ("keygen --kem=x4.", "<keygen><--kem=x448>"),
+                           ("accept --key my.", "<accept><--key><my\\ key.pem>"),
+                           ("accept --key=my.", "<accept><--key=my\\ key.pem>"),
+                           ("accept two.", "<accept><$'two\\nlines'>"),
+                           ("tokens my.", "<tokens><my>"),
+                           ("tokens --pin-source a.", "<tokens><--pin-source><ask>"),
+                           ("tokens --pin-source e.SECRET_P.",
+                            "<tokens><--pin-source><env:SECRET_PIN>")):
+            with self.subTest(line=line):
+                self.assertEqual(self.completed(line), made)
 
 
 if __name__ == "__main__":
