@@ -119,7 +119,7 @@ static int read_header(const options *o, input *in, opening *p)
         return input_head(in, p->head, TW_HEADER_LEN, &p->head_len);
     }
     p->name = o->encap;
-    status = blob_read(o->encap, TW_MAX_HEAD, false, &p->encap);
+    status = blob_read(o->encap, TW_MAX_HEAD, &p->encap);
     p->head_len = p->encap.len < TW_HEADER_LEN ? p->encap.len : TW_HEADER_LEN;
     if (p->head_len > 0) {
         memcpy(p->head, p->encap.data, p->head_len);

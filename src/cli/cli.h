@@ -186,11 +186,13 @@ int input_head(input *in, void *buf, size_t len, size_t *got);
 typedef struct blob {
     uint8_t *data; /* one zero byte follows the last */
     size_t len;
+    mode_t mode; /* 0: no regular file */
 } blob;
 
-/* blob_read refuses more than `max` bytes. With `secret` it warns when others may
- * read the file. blob_free wipes. */
-int blob_read(const char *path, size_t max, bool secret, blob *out);
+/* blob_read refuses more than `max` bytes. blob_warn is for what has proved to be a secret, and
+ * says when others may read it. blob_free wipes. */
+int blob_read(const char *path, size_t max, blob *out);
+void blob_warn(const char *path, const blob *b);
 void blob_free(blob *b);
 
 /* --- output.c, appear.c, interrupt.c -------------------------------------------- */

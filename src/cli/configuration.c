@@ -60,7 +60,7 @@ static int decode_list(const char *path, const blob *file, config_list *out)
 int config_list_read(const char *path, config_list *out)
 {
     blob file;
-    int status = blob_read(path, MAX_CONFIG_FILE, false, &file);
+    int status = blob_read(path, MAX_CONFIG_FILE, &file);
 
     *out = (config_list){0};
     if (status == EX_OK) {
@@ -105,7 +105,7 @@ int receiver_read(const char *path, config_list *out)
 {
     blob file;
     bool certificate;
-    int status = blob_read(path, MAX_CONFIG_FILE, false, &file);
+    int status = blob_read(path, MAX_CONFIG_FILE, &file);
 
     *out = (config_list){0};
     if (status != EX_OK) {

@@ -94,19 +94,14 @@ int input_head(input *in, void *buf, size_t len, size_t *got)
     return EX_OK;
 }
 
-int blob_read(const char *path, size_t max, bool secret, blob *out)
+int blob_read(const char *path, size_t max, blob *out)
 {
     input in;
     int status = input_open(path, &in);
 
     *out = (blob){0};
-    if (status == EX_OK && secret && in.regular && (in.mode & (S_IRWXG | S_IRWXO)) != 0) {
-        warn(in.name,
-             "expected a secret that only its owner may read, came mode %03o; "
-             "chmod 600 it",
-             (unsigned)in.mode & 0777U);
-    }
     if (status == EX_OK) {
+        out->mode = in.regular ? in.mode & 0777 : 0;
         out->data = malloc(max + 1);
         status = out->data != NULL ? input_head(&in, out->data, max + 1, &out->len)
                                    : fail_tw(TW_ERR_MEMORY, ABOUT_WORK, in.name);
@@ -123,6 +118,14 @@ int blob_read(const char *path, size_t max, bool secret, blob *out)
     }
     out->data[out->len] = 0; /* NOLINT(*.NullDereference): no fail_tw() gives EX_OK */
     return EX_OK;
+}
+
+void blob_warn(const char *path, const blob *b)
+{
+    if ((b->mode & (S_IRWXG | S_IRWXO)) != 0) {
+        warn(path, "expected a secret that only its owner may read, came mode %03o; chmod 600 it",
+             (unsigned)b->mode);
+    }
 }
 
 void blob_free(blob *b)

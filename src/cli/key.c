@@ -128,7 +128,7 @@ static int open_in_file(const options *o, keyring *out)
 {
     blob pem;
     tw_err err;
-    int status = blob_read(o->key, MAX_KEY_FILE, true, &pem);
+    int status = blob_read(o->key, MAX_KEY_FILE, &pem);
 
     if (status != EX_OK) {
         return status;
@@ -141,6 +141,8 @@ static int open_in_file(const options *o, keyring *out)
                       o->key);
     } else if (err != TW_OK) {
         status = fail_tw(err, ABOUT_KEY, o->key);
+    } else {
+        blob_warn(o->key, &pem);
     }
     blob_free(&pem);
     return status;

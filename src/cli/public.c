@@ -88,7 +88,7 @@ const char *public_path(const options *o)
 int public_read(const options *o, tw_config *c)
 {
     blob file;
-    int status = blob_read(public_path(o), MAX_KEY_FILE, false, &file);
+    int status = blob_read(public_path(o), MAX_KEY_FILE, &file);
 
     if (status == EX_OK) {
         status = o->certificate != NULL ? from_certificate(o, &file, c) : from_pem(o, &file, c);

@@ -48,11 +48,14 @@ int state_load(const char *path, state *out)
     int status;
 
     *out = (state){0};
-    status = blob_read(path, TW_MAX_SAVE, true, &file);
+    status = blob_read(path, TW_MAX_SAVE, &file);
     if (status != EX_OK) {
         return status;
     }
     err = load(&file, out);
+    if (err == TW_OK) {
+        blob_warn(path, &file);
+    }
     blob_free(&file);
     if (err != TW_OK) {
         state_free(out);

@@ -13,8 +13,8 @@ import threading
 import time
 import unittest
 
-from support import (FAILING, IO_FAILED, LACKS, NO_CREATE, REFUSED, SANITIZED, TWOWAY, UNAVAILABLE,
-                     USAGE, Case, main)
+from support import (FAILING, IO_FAILED, LACKS, NO_CREATE, NO_INPUT, REFUSED, SANITIZED, TWOWAY,
+                     UNAVAILABLE, USAGE, Case, main)
 
 PR_CAPBSET_DROP, CAP_IPC_LOCK = 24, 14
 
@@ -619,6 +619,11 @@ class Secrets(Case):
         run = self.run_twoway("receive", "--exchange", "ours", code=REFUSED)
         self.assertIn("mode 604", run.err)
         self.assertEqual(self.run_twoway("accept", "--key", "key", "--quiet", input=req).err, "")
+
+    def test_what_proves_to_be_no_secret_is_left_as_it_is(self):
+        self.key_and_config()
+        for args in (["accept", "--key", "config"], ["respond", "--exchange", "config"]):
+            self.assertNotIn("chmod", self.run_twoway(*args, code=NO_INPUT).err)
 
 
 if __name__ == "__main__":
