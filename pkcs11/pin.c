@@ -103,7 +103,9 @@ static tw_err open_file(const char *path, int *fd, pin_facts *facts, failure *wh
 
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (*fd < 0) {
-        return twp_fail_text(why, TW_ERR_TOKEN_PIN, "cannot open the PIN file %s: %s", path,
+        /* Someone may have taken it for the PIN's own place. */
+        return twp_fail_text(why, TW_ERR_TOKEN_PIN, "cannot open the PIN file %s: %s",
+                             strchr(path, '/') != NULL ? path : "that pin-source= names",
                              strerror(errno)); /* NOLINT(*-mt-unsafe): glibc's and musl's is safe */
     }
     if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode)) {

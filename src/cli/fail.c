@@ -231,25 +231,18 @@ __attribute__((format(printf, 2, 0))) static void line_sentence(line *l, const c
     line_vadd(l, LINE_MOST - LINE_END, sentence, args);
 }
 
-__attribute__((format(printf, 4, 0))) static void
-line_say(line *l, const char *kind, const char *what, const char *sentence, va_list args)
-{
-    line_add(l, "twoway: %s%.*s: ", kind, WHAT_MOST, what);
-    line_sentence(l, sentence, args);
-}
-
-/* Someone gives a key's URI where a file or a number was expected, with the PIN in it. What the
- * sentence ends it with stays. */
-static void line_hide_pins(line *l)
+/* Someone gives a key's URI where a file or a number was expected, with the PIN in it. It ends at
+ * one of `ends`; what the sentence ends it with stays. */
+static void line_hide_pins(line *l, const char *ends)
 {
     static const char name[] = "pin-value=";
 
-    for (char *at = strstr(l->text, name); at != NULL; at = strstr(at, name)) {
+    for (char *at = strcasestr(l->text, name); at != NULL; at = strcasestr(at, name)) {
         size_t len;
 
         at += sizeof(name) - 1;
-        len = strcspn(at, "& ");
-        while (len > 0 && strchr(":;'", at[len - 1]) != NULL) {
+        len = strcspn(at, ends);
+        while (len > 0 && at[len] != '\0' && strchr(":;'", at[len - 1]) != NULL) {
             len--;
         }
         memmove(at, at + len, strlen(at + len) + 1);
@@ -257,9 +250,18 @@ static void line_hide_pins(line *l)
     }
 }
 
+__attribute__((format(printf, 4, 0))) static void
+line_say(line *l, const char *kind, const char *what, const char *sentence, va_list args)
+{
+    line_add(l, "twoway: %s%.*s", kind, WHAT_MOST, what);
+    line_hide_pins(l, "&");
+    line_add(l, ": ");
+    line_sentence(l, sentence, args);
+}
+
 static void line_end(line *l)
 {
-    line_hide_pins(l);
+    line_hide_pins(l, "& ");
     name_clean(l->text);
     l->text[l->len++] = '\n';
 }

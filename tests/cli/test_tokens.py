@@ -292,6 +292,20 @@ class Failures(TokenCase):
                     self.assertIn(run.code, (NO_INPUT, USAGE), run.err)
                     self.assertIn("pin-value=", run.err)
         self.assertIn("?pin-value=: expected", self.run_twoway("inspect", uri, code=NO_INPUT).err)
+        for uri in ("pkcs11:token=hpke?PIN-VALUE=" + PIN, "pkcs11:?pin-value=two " + PIN,
+                    "pkcs11:?pin-value=two: " + PIN + ";&x"):
+            self.run_twoway("inspect", uri, code=NO_INPUT)
+        run = self.run_twoway("accept", "--key-id", "pkcs11:?Pin-Value=" + PIN, code=USAGE)
+        self.assertIn("came 'pkcs11:?Pin-Value='; see", run.err)
+
+    def test_nor_where_it_was_taken_for_the_name_of_its_file(self):
+        uri = "pkcs11:token=hpke?pin-source="
+        run = self.run_twoway("accept", "--key", uri + PIN, "--module", self.module,
+                              code=NOT_PERMITTED)
+        self.assertIn("the PIN file that pin-source= names", run.err)
+        run = self.run_twoway("accept", "--key", uri + "file:/no/such", "--module", self.module,
+                              code=NOT_PERMITTED)
+        self.assertIn("the PIN file /no/such", run.err)
 
     def test_absent_token_module_or_key_is_69(self):
         uri = self.token_key()
