@@ -49,6 +49,17 @@ class Exchanges(Case):
                 accept += ["--max-chunk", str(size)]
             self.assertEqual(self.run_twoway(*accept).out, data(100000))
 
+    def test_of_an_option_that_is_given_again_the_last_counts(self):
+        self.keygen("key", "x25519")
+        self.run_twoway("config", "--key", "none", "--key", "key", "--key-id", "7", "--key-id", "8",
+                        "--suite", "hkdf-sha256,aes-128-gcm", "--suite", "hkdf-sha512,aes-256-gcm",
+                        "-o", "no", "--output", "config")
+        self.assertEqual(self.names(), ["config", "key"])
+        shown = self.run_twoway("config", "--show", "config").out.decode()
+        self.assertEqual((words(shown, "key id"), words(shown, "suites")),
+                         ("8", "hkdf-sha256,aes-128-gcm"))
+        self.assertIn("hkdf-sha512,aes-256-gcm", shown)
+
     def test_labels_must_agree(self):
         self.key_and_config()
         for layout in ([], ["--chunked"]):
