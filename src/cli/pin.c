@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,16 +59,17 @@ static tw_err no_pin(const char *sentence)
     return TW_ERR_TOKEN_PIN;
 }
 
-/* No echo but of the newline, and no Ctrl-Z, which would leave the shell without echo. Flushing waits
- * in the background for the foreground: before that the terminal's settings are the shell's own, by
- * which no line ends. */
+/* Flushing waits in the background for the foreground: before that the terminal's settings are those
+ * of the shell's own line editor, by which no line ends. */
+static void wait_for_foreground(int fd)
+{
+    while (tcflush(fd, TCIFLUSH) != 0 && errno == EINTR) {
+    }
+}
+
+/* No echo but of the newline, and no Ctrl-Z, which would leave the shell without echo. */
 static bool echo_off(int fd)
 {
-    while (tcflush(fd, TCIFLUSH) != 0) {
-        if (errno != EINTR) {
-            return false;
-        }
-    }
     if (tcgetattr(fd, &terminal_before) != 0) {
         return false;
     }
@@ -91,21 +93,33 @@ static void prompt(int fd, const char *label)
     dprintf(fd, "': ");
 }
 
-static tw_err read_line(int fd, const char *label, char *buf, size_t cap, size_t *len)
+/* Waits for a line. A stop that has ended by then is told, wherever in the command it fell. */
+static bool was_stopped(int fd, const sigset_t *unblocked)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    bool was;
+
+    (void)ppoll(&ready, 1, NULL, unblocked);
+    was = resumed != 0;
+    resumed = 0;
+    return was;
+}
+
+static tw_err read_line(int fd, const char *label, const sigset_t *unblocked, char *buf, size_t cap,
+                        size_t *len)
 {
     char c;
     ssize_t n;
 
     prompt(fd, label);
     for (*len = 0;;) {
-        n = read(fd, &c, 1);
-        if (resumed) { /* what was typed before that, or into the shell's screen, is no PIN */
-            resumed = 0;
+        if (was_stopped(fd, unblocked)) { /* what was typed until then is no PIN */
             *len = 0;
             (void)tcflush(fd, TCIFLUSH);
             prompt(fd, label);
             continue;
         }
+        n = read(fd, &c, 1);
         if (n < 0 && errno == EINTR) {
             continue;
         }
@@ -130,27 +144,43 @@ static tw_err read_line(int fd, const char *label, char *buf, size_t cap, size_t
     return *len > 0 ? TW_OK : no_pin("expected a PIN, came none; try again");
 }
 
-static tw_err ask(const char *label, char *buf, size_t cap, size_t *len)
+/* SIGCONT comes only where a line is waited for, so that none is missed. */
+static tw_err ask_on(int fd, const char *label, char *buf, size_t cap, size_t *len)
 {
     const struct sigaction action = {.sa_handler = on_continue};
+    struct sigaction action_before;
+    sigset_t resuming, before, unblocked;
+    tw_err err;
+
+    (void)sigemptyset(&resuming);
+    (void)sigaddset(&resuming, SIGCONT);
+    (void)sigprocmask(SIG_BLOCK, &resuming, &before);
+    (void)sigaction(SIGCONT, &action, &action_before);
+    unblocked = before;
+    (void)sigdelset(&unblocked, SIGCONT);
+    if (echo_off(fd)) {
+        err = read_line(fd, label, &unblocked, buf, cap, len);
+    } else {
+        err = no_pin("expected a terminal that can hide what is typed, came another; give "
+                     "--pin-source");
+    }
+    terminal_restore();
+    (void)sigaction(SIGCONT, &action_before, NULL);
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    return err;
+}
+
+static tw_err ask(const char *label, char *buf, size_t cap, size_t *len)
+{
     const int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
-    struct sigaction before;
     tw_err err;
 
     if (fd < 0) {
         return no_pin("expected a terminal to ask on, came none; give --pin-source");
     }
     progress_clear();
-    (void)sigaction(SIGCONT, &action, &before);
-    if (echo_off(fd)) {
-        resumed = 0; /* by which the foreground was waited for */
-        err = read_line(fd, label, buf, cap, len);
-    } else {
-        err = no_pin("expected a terminal that can hide what is typed, came another; give "
-                     "--pin-source");
-    }
-    terminal_restore();
-    (void)sigaction(SIGCONT, &before, NULL);
+    wait_for_foreground(fd);
+    err = ask_on(fd, label, buf, cap, len);
     (void)close(fd);
     return err;
 }
