@@ -263,6 +263,19 @@ static tw_err token_info(tw_token *t, CK_TOKEN_INFO *out, failure *why)
     return TW_OK;
 }
 
+/* SoftHSM, once it was logged into on a read-only file system, cannot tell of itself, but serves. A
+ * new token in its slot would have no user yet. */
+static tw_err user_token_info(tw_token *t, CK_TOKEN_INFO *out, failure *why)
+{
+    tw_err err = token_info(t, out, why);
+
+    if (why->rv == CKR_GENERAL_ERROR) {
+        *why = (failure){0};
+        return TW_OK;
+    }
+    return err;
+}
+
 tw_err twp_key_login(op *o)
 {
     CK_TOKEN_INFO info = {0};
@@ -280,8 +293,11 @@ tw_err twp_session_login(tw_token *t, op *o)
     tw_err err;
 
     /* Logged in or not: the slot may have got another token, which knows nothing of ours. */
-    if (t->anonymous || twp_session_is_user(t, s)) {
+    if (t->anonymous) {
         return token_info(t, &info, why);
+    }
+    if (twp_session_is_user(t, s)) {
+        return user_token_info(t, &info, why);
     }
     if (!twp_turn_take(&t->login, o->deadline)) {
         return twp_fail_text(why, TW_ERR_TOKEN_BUSY,

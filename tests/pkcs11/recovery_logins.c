@@ -208,6 +208,21 @@ Test(logins, no_pin_is_sent_to_another_token_in_the_slot)
     finish();
 }
 
+/* As SoftHSM is on a read-only file system, once it was logged into. It serves another session. */
+Test(logins, a_token_that_cannot_tell_of_itself_needs_no_restart_while_its_user_is_there)
+{
+    CK_SESSION_HANDLE other = raw_session(&s, stand_raw(&s));
+    size_t restarts = fault_count("C_Finalize");
+
+    fault_script(&s, "C_DeriveKey 1 kill CKR_SESSION_HANDLE_INVALID\n"
+                     "C_GetTokenInfo * fail CKR_GENERAL_ERROR");
+    must_work();
+    must_size(0, logins());
+    must_size(restarts, fault_count("C_Finalize"));
+    must(stand_raw(&s)->C_CloseSession(other) == CKR_OK);
+    finish();
+}
+
 /* The person at the reader is asked once for one operation. */
 Test(logins, who_types_on_the_token_is_asked_once)
 {
